@@ -1,0 +1,89 @@
+/**
+ * A message: the bytes and properties on the wire, in AMQP 0-9-1 terms. Transports carry messages;
+ * only `core/events` knows how an event becomes one.
+ */
+
+/**
+ * A header value. Plain JavaScript values travel as the smallest AMQP type that holds them; where the
+ * exact field type matters, a value is written in amqplib's notation `{ '!': type, value }`. Types:
+ * int8 uint8 int16 uint16 int32 uint32 int64 (value may be a decimal string) float double timestamp
+ * decimal ({places, digits}) and bytes (value is base64, so that a message survives JSON).
+ */
+export type HeaderValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly HeaderValue[]
+  | TypedHeader
+  | { readonly [key: string]: HeaderValue };
+
+export interface TypedHeader {
+  readonly '!': string;
+  readonly value: HeaderValue;
+}
+
+export type Headers = { readonly [key: string]: HeaderValue };
+
+/** AMQP basic properties. All optional; an absent property is absent on the wire too. */
+export interface MessageProperties {
+  readonly contentType?: string;
+  readonly contentEncoding?: string;
+  readonly headers?: Headers;
+  /** 2 survives a broker restart, 1 need not. Default when publishing: 2. */
+  readonly deliveryMode?: 1 | 2;
+  /** 0 to 255; counts only in queues with `x-max-priority`. */
+  readonly priority?: number;
+  readonly correlationId?: string;
+  readonly replyTo?: string;
+  /** Time to live in milliseconds, as a decimal string (AMQP's form). */
+  readonly expiration?: string;
+  readonly messageId?: string;
+  /** Seconds since 1970 (AMQP's resolution). */
+  readonly timestamp?: number;
+  readonly type?: string;
+  /** RabbitMQ refuses any value but the connection's own user. */
+  readonly userId?: string;
+  readonly appId?: string;
+}
+
+export interface OutgoingMessage {
+  /** '' is the default exchange, which routes to the queue named by the routing key. */
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly body: Buffer;
+  readonly properties: MessageProperties;
+  /** Reject with `unroutable` when no queue gets the message. Default true. */
+  readonly mandatory?: boolean;
+}
+
+export interface ReceivedMessage {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly body: Buffer;
+  readonly properties: MessageProperties;
+  /** The queue handed this message out before, to someone who did not ack it. */
+  readonly redelivered: boolean;
+}
+
+/** True for a value in `{ '!': type, value }` notation. */
+export function isTypedHeader(value: HeaderValue): value is TypedHeader {
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && '!' in value && 'value' in value
+  );
+}
+
+/** The header value without its wire types, for people and for filters. */
+export function plainHeader(value: HeaderValue): HeaderValue {
+  if (isTypedHeader(value)) return plainHeader(value.value);
+  if (Array.isArray(value)) return value.map(plainHeader);
+  if (typeof value === 'object' && value !== null) return plainHeaders(value as Headers);
+  return value;
+}
+
+/** All headers without their wire types; `{}` for none. */
+export function plainHeaders(headers: Headers | undefined): Headers {
+  const plain: Record<string, HeaderValue> = {};
+  for (const [name, value] of Object.entries(headers ?? {})) plain[name] = plainHeader(value);
+  return plain;
+}
