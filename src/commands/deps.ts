@@ -1,0 +1,139 @@
+/** What commands get from outside, and the session in which one of them runs. */
+import type { Command } from 'commander';
+import type { Transport, TransportNotice, TransportOptions } from '../core/transport.js';
+import { resolveSettings, type Settings } from '../project/settings.js';
+import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
+import { createTerminal, type Streams, type Terminal } from '../terminal/io.js';
+import { type GlobalOptions, globalsOf } from '../terminal/options.js';
+import { reportError } from '../terminal/report-error.js';
+
+/** Concrete transports, streams, time and signals come from the composition root. */
+export interface Deps {
+  readonly streams: Streams;
+  /** Fires on the first Ctrl-C, SIGTERM, SIGHUP, or when the reader of stdout is gone. */
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  createTransport(
+    url: string,
+    options: TransportOptions & { readonly managementUrl?: string },
+  ): Promise<Transport>;
+}
+
+/** One run of one command. */
+export interface Session {
+  readonly terminal: Terminal;
+  readonly globals: GlobalOptions;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+  /** Runs when the command is over: once, last in first out, whatever happened. */
+  defer(release: () => Promise<void> | void): void;
+  settings(): Promise<Settings>;
+  /** A transport for these settings that has reached its broker; closed when the command is over. */
+  open(settings: Settings): Promise<Transport>;
+  /** A transport for another URL, under the same rules. */
+  openUrl(url: string, settings: Pick<Settings, 'timeoutMs' | 'managementUrl'>): Promise<Transport>;
+}
+
+/** What a command file declares with: it hands in its work and the exit code is taken care of. */
+export interface CommandDeps {
+  run(command: Command, work: (session: Session) => Promise<ExitCode>): Promise<void>;
+}
+
+/** Runs a command's work: terminal, releases, errors to exit code. */
+export async function runCommand(
+  deps: Deps,
+  command: Command,
+  work: (session: Session) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const globals = globalsOf(command);
+  const terminal = createTerminal(deps.streams, {
+    colour: globals.color,
+    input: globals.input && !globals.json,
+    quiet: globals.quiet,
+    debug: globals.debug,
+  });
+  const releases: (() => Promise<void> | void)[] = [];
+  const session = createSession(deps, globals, terminal, (release) => releases.push(release));
+  let exitCode: ExitCode;
+  try {
+    exitCode = await work(session);
+  } catch (error) {
+    exitCode = report(error);
+  }
+  for (const release of releases.reverse()) {
+    try {
+      await release();
+    } catch (error) {
+      const failed = report(error);
+      if (exitCode === EXIT.done) exitCode = failed;
+    }
+  }
+  return exitCode;
+
+  function report(error: unknown): ExitCode {
+    if (deps.signal.aborted && error === deps.signal.reason) return EXIT.interrupted;
+    return reportError(error, terminal, globals.debug);
+  }
+}
+
+function createSession(
+  deps: Deps,
+  globals: GlobalOptions,
+  terminal: Terminal,
+  defer: Session['defer'],
+): Session {
+  const { streams, signal, now } = deps;
+  const openUrl: Session['openUrl'] = async (url, settings) => {
+    const transport = await deps.createTransport(url, {
+      startTimeoutMs: settings.timeoutMs,
+      reconnectTimeoutMs: settings.timeoutMs,
+      onNotice: (notice) => tellNotice(terminal, notice),
+      now,
+      ...(settings.managementUrl !== undefined && { managementUrl: settings.managementUrl }),
+    });
+    defer(() => transport.close());
+    terminal.debug(`opening ${transport.address}`);
+    await untilAborted(transport.open(), signal);
+    return transport;
+  };
+  return {
+    terminal,
+    globals,
+    signal,
+    now,
+    defer,
+    openUrl,
+    settings: () =>
+      resolveSettings({ ...globals, timeoutMs: globals.timeout }, streams.environment, streams.directory),
+    open: (settings) => openUrl(settings.url, settings),
+  };
+}
+
+/** Ctrl-C while a broker is being waited for must not wait with it. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+function tellNotice(terminal: Terminal, notice: TransportNotice): void {
+  terminal.warn(noticeText(notice));
+}
+
+function noticeText(notice: TransportNotice): string {
+  switch (notice.kind) {
+    case 'lost':
+      return `connection lost (${notice.cause}); reconnecting`;
+    case 'restored':
+      return `connection restored after ${(notice.afterMs / 1000).toFixed(1)} s`;
+    case 'blocked':
+      return `the broker takes no publishes for now: ${notice.reason}`;
+    case 'unblocked':
+      return 'the broker takes publishes again';
+    case 'consumer-lost':
+      return `consumer of ${notice.queue} ended (${notice.cause}); reopening`;
+  }
+}

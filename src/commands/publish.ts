@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+import { createReadStream, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { Command } from 'commander';
+import { EventsError, messageOf } from '../core/errors.js';
+import type { Catalog } from '../core/events/catalog.js';
+import { messageFor, readLine } from '../core/publishing/input.js';
+import { publishStream, type StreamItem, type StreamOptions } from '../core/publishing/stream.js';
+import { setPaths } from '../project/set-paths.js';
+import type { ExitCode } from '../terminal/exit-codes.js';
+import { readLines } from '../terminal/lines.js';
+import { positiveNumber, wholeNumber } from '../terminal/options.js';
+import { startProgress } from '../terminal/progress.js';
+import type { CommandDeps, Session } from './deps.js';
+import { finishPublish } from './publish-report.js';
+
+interface PublishOptions {
+  readonly data?: string;
+  readonly set: readonly string[];
+  readonly sample: boolean;
+  readonly from?: string;
+  readonly count: number;
+  readonly rate?: number;
+  readonly startLine: number;
+  readonly maxErrors: number;
+  readonly dryRun: boolean;
+}
+
+/** `publish`: one event, or a stream of them; validated, confirmed, accounted for. */
+export function publishCommand(deps: CommandDeps): Command {
+  return new Command('publish')
+    .description(
+      'Publish events: validated against the catalog, confirmed by the broker, each accounted for.',
+    )
+    .argument('[event-type]', 'event to publish, such as analysis.completed')
+    .option('--data <json>', 'its data: JSON, @FILE, or - for stdin')
+    .option(
+      '--set <path=value>',
+      'set one field (repeatable); JSON or text; {uuid} and {n} are filled in',
+      (value: string, all: string[]) => [...all, value],
+      [],
+    )
+    .option('--sample', "start from the catalog's sample data", false)
+    .option('--count <n>', 'publish it n times, each under its own id', wholeNumber(1), 1)
+    .option('--rate <n>', 'events per second at most', positiveNumber)
+    .option('--from <file>', 'publish every line of a JSONL file, or - for stdin')
+    .option('--start-line <n>', 'with --from: skip the lines before this one', wholeNumber(1), 1)
+    .option('--max-errors <n>', 'stop after this many failed events', wholeNumber(1), 100)
+    .option('--dry-run', 'validate everything, send nothing', false)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ atma-events publish analysis.completed --sample
+  $ atma-events publish analysis.failed --sample --set errorMessage="out of tokens" --set metadata.retryCount=2
+  $ atma-events publish analysis.started --data @started.json
+  $ atma-events publish analysis.completed --sample --set jobId={uuid} --count 1000 --rate 50
+  $ atma-events publish --from events.jsonl
+  $ atma-events tail --save day.jsonl … ; atma-events publish --from day.jsonl    byte for byte the same
+
+A line of --from is {"eventType":…}, {"type","data"}, or what tail --json or tail --save wrote.
+JSON: {"published","confirmed","returned","failed","errors":[{"line"?,"code","message"}]}, and "startLine" to
+continue from when it ended early. Exit codes: 0 all confirmed, 3 some, 1 none, 2 invalid, 5 broker unreachable.`,
+    )
+    .action((type: string | undefined, options: PublishOptions, command: Command) =>
+      deps.run(command, (session) => runPublish(type, options, session)),
+    );
+}
+
+async function runPublish(
+  type: string | undefined,
+  options: PublishOptions,
+  session: Session,
+): Promise<ExitCode> {
+  checkUsage(type, options);
+  const { signal } = session;
+  const settings = await session.settings();
+  const { catalog } = settings.system;
+  const publisher = { now: session.now, ...(settings.source !== undefined && { source: settings.source }) };
+  const readStdin = () => readAll(session);
+
+  const items: AsyncIterable<readonly StreamItem[]> =
+    type === undefined
+      ? linesOf(options, session, (line, bytes) => readLine(catalog, publisher, line, bytes))
+      : repeat(await inputOf(catalog, type, options, readStdin), options, (input, time, suffix) => {
+          const message = messageFor(catalog, publisher, type, input, time && { time });
+          const id = message.properties.messageId ?? '';
+          return suffix === ''
+            ? message
+            : { ...message, properties: { ...message.properties, messageId: id + suffix } };
+        });
+
+  const transport = options.dryRun ? { publish: async () => {} } : await session.open(settings);
+  const progress = startProgress(session.terminal, 'publishing');
+  const streamOptions: StreamOptions = {
+    maxErrors: options.maxErrors,
+    signal,
+    onProgress: (report) => progress.update(report.confirmed, report.failed + report.returned),
+    ...(options.rate !== undefined && { rate: options.rate }),
+  };
+  const startedAt = performance.now();
+  const report = await publishStream(transport, items, streamOptions).finally(() => progress.stop());
+  return finishPublish(report, session, {
+    type,
+    file: options.from,
+    dryRun: options.dryRun,
+    address: 'address' in transport ? transport.address : '',
+    elapsedMs: performance.now() - startedAt,
+  });
+}
+
+function checkUsage(type: string | undefined, options: PublishOptions): void {
+  const single = options.data !== undefined || options.set.length > 0 || options.sample;
+  if (type === undefined && options.from === undefined) {
+    throw new EventsError('usage', 'Nothing to publish', {
+      hint: 'Name an event type, or a file with --from.',
+    });
+  }
+  if (options.from !== undefined && (type !== undefined || single || options.count !== 1)) {
+    throw new EventsError('usage', '--from takes its events from the file', {
+      hint: 'Leave out the event type, --data, --set, --sample and --count.',
+    });
+  }
+  if (options.from === undefined && options.startLine !== 1) {
+    throw new EventsError('usage', '--start-line goes with --from');
+  }
+  if (type !== undefined && !single) {
+    throw new EventsError('usage', `No data for ${type}`, { hint: 'Give --data, --set or --sample.' });
+  }
+}
+
+/** The event's data before `--set` placeholders are filled in. */
+async function inputOf(
+  catalog: Catalog,
+  type: string,
+  options: PublishOptions,
+  readStdin: () => Promise<string>,
+): Promise<unknown> {
+  const definition = catalog.get(type);
+  if (options.data !== undefined) {
+    const file = options.data.startsWith('@') ? options.data.slice(1) : undefined;
+    const text =
+      options.data === '-' ? await readStdin() : file === undefined ? options.data : readText(file);
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      const where = file ?? (options.data === '-' ? 'stdin' : '--data');
+      throw new EventsError('input-invalid', `${where} is not JSON: ${messageOf(error)}`);
+    }
+  }
+  if (!options.sample) return {};
+  if (definition.sample === undefined) throw new EventsError('usage', `The catalog has no sample of ${type}`);
+  return definition.sample;
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new EventsError('input-invalid', `Cannot read ${file}`, { cause: error });
+  }
+}
+
+async function readAll({ terminal, signal }: Session): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of addAbortSignal(signal, terminal.streams.stdin) as AsyncIterable<Buffer>)
+    chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The same event `--count` times. From the second on `-2`, `-3`, … is added to ids that would repeat. */
+async function* repeat(
+  input: unknown,
+  options: PublishOptions,
+  make: (input: unknown, time: Date | undefined, idSuffix: string) => StreamMessage,
+): AsyncGenerator<StreamItem[]> {
+  const seen = new Set<string>();
+  for (let n = 1; n <= options.count; n++) {
+    const filled = setPaths(input, options.set, (text) =>
+      text.replaceAll('{uuid}', () => randomUUID()).replaceAll('{n}', String(n)),
+    );
+    let message = make(filled, undefined, '');
+    if (seen.has(message.properties.messageId ?? '')) message = make(filled, undefined, `-${n}`);
+    if (n === 1) seen.add(message.properties.messageId ?? '');
+    yield [{ line: n, message }];
+  }
+}
+
+type StreamMessage = Extract<StreamItem, { message: unknown }>['message'];
+
+/** Lines of the file or of stdin from `--start-line` on. An abort ends the reading. */
+async function* linesOf(
+  options: PublishOptions,
+  { terminal, signal }: Session,
+  read: (line: number, bytes: Buffer) => StreamItem | undefined,
+): AsyncGenerator<StreamItem[]> {
+  const from = options.from ?? '-';
+  const stream: Readable =
+    from === '-'
+      ? terminal.streams.stdin
+      : createReadStream(resolve(terminal.streams.directory, from), { highWaterMark: 256 * 1024 });
+  try {
+    for await (const lines of readLines(addAbortSignal(signal, stream))) {
+      const items: StreamItem[] = [];
+      for (const { number, bytes } of lines) {
+        const item = number < options.startLine ? undefined : read(number, bytes);
+        if (item) items.push(item);
+      }
+      yield items;
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    throw new EventsError('input-invalid', `Cannot read ${from === '-' ? 'stdin' : from}`, { cause: error });
+  }
+}

@@ -1,0 +1,20 @@
+import type { Catalog, EventMap } from '../core/events/catalog.js';
+import type { Topology } from '../core/topology/model.js';
+
+/** Environment variables, as `process.env` has them. */
+export type Environment = { readonly [name: string]: string | undefined };
+
+/** A catalog and a topology that belong together, for one team's system. */
+export interface System<M extends EventMap = EventMap> {
+  readonly catalog: Catalog<M>;
+  readonly topology: Topology;
+}
+
+/** A ready-made system, whose names can be changed by the team's own environment variables. */
+export interface Preset<M extends EventMap = EventMap> {
+  readonly name: string;
+  readonly description: string;
+  /** Environment variables it reads, with what each means. */
+  readonly variables: { readonly [name: string]: string };
+  build(environment: Environment): System<M>;
+}

@@ -1,0 +1,144 @@
+/** The project's own config file: its shape, and how it becomes a catalog and a topology. No I/O. */
+import { z } from 'zod';
+import { EventsError } from '../core/errors.js';
+import {
+  type Catalog,
+  defineCatalog,
+  defineEvent,
+  type EventDefinition,
+  type EventInput,
+} from '../core/events/catalog.js';
+import { closest } from '../core/events/closest.js';
+import type { ExchangeSpec, QueueSpec, Topology } from '../core/topology/model.js';
+
+const args = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({});
+
+const exchangeSchema = z.strictObject({
+  name: z.string().min(1).max(255),
+  type: z.enum(['topic', 'direct', 'fanout']),
+  durable: z.boolean().default(true),
+  autoDelete: z.boolean().default(false),
+  arguments: args,
+});
+
+const queueSchema = z.strictObject({
+  name: z.string().min(1).max(255),
+  durable: z.boolean().default(true),
+  exclusive: z.literal(false).default(false),
+  autoDelete: z.boolean().default(false),
+  arguments: args,
+});
+
+const bindingSchema = z
+  .strictObject({
+    exchange: z.string().min(1),
+    queue: z.string().min(1),
+    key: z.string().optional(),
+    keys: z.array(z.string()).min(1).optional(),
+  })
+  .refine((binding) => (binding.key === undefined) !== (binding.keys === undefined), {
+    error: 'give either "key" or "keys"',
+  });
+
+const connection = {
+  /** Broker URL. */
+  url: z.string().optional(),
+  /** RabbitMQ management API. */
+  managementUrl: z.string().optional(),
+  /** Time allowed to reach the broker, such as "10s". */
+  timeout: z.string().optional(),
+};
+
+const eventSchema = z.looseObject({
+  type: z.string(),
+  exchange: z.string(),
+  schema: z.custom<object>((value) => typeof value === 'object' && value !== null, {
+    error: 'expected a zod schema or a JSON Schema object',
+  }),
+});
+
+const configSchema = z.strictObject({
+  preset: z.string().optional(),
+  source: z.string().optional(),
+  events: z.array(eventSchema).optional(),
+  topology: z
+    .strictObject({
+      exchanges: z.array(exchangeSchema).default([]),
+      queues: z.array(queueSchema).default([]),
+      bindings: z.array(bindingSchema).default([]),
+    })
+    .optional(),
+  profiles: z.record(z.string(), z.strictObject(connection)).default({}),
+  ...connection,
+});
+
+/** A parsed config file. */
+export type ParsedConfig = z.output<typeof configSchema>;
+
+/** An event in a config file: what `defineEvent` takes or gives; its schema may also be a JSON Schema. */
+export type ConfigEvent =
+  | EventDefinition
+  | EventInput<string, z.ZodType>
+  | (Omit<EventInput<string, z.ZodType>, 'schema'> & { readonly schema: object });
+
+/** What `atma-events.config.{ts,mjs,json}` holds; see docs/your-own-events.md. */
+export type ProjectConfig = Omit<z.input<typeof configSchema>, 'events'> & {
+  readonly events?: readonly ConfigEvent[];
+};
+
+/** Types a config file; returns it unchanged. */
+export function defineConfig(config: ProjectConfig): ProjectConfig {
+  return config;
+}
+
+/** Parses what a config file exports. Throws `config-invalid` with one issue per field. */
+export function parseConfig(value: unknown, file: string): ParsedConfig {
+  const result = configSchema.safeParse(value);
+  if (result.success) return result.data;
+  throw new EventsError('config-invalid', `${file} is not a valid config`, {
+    issues: result.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })),
+    hint: 'docs/your-own-events.md shows a complete config file.',
+  });
+}
+
+/** The catalog of a config's events; JSON Schemas are compiled. */
+export function catalogOf(config: ParsedConfig): Catalog {
+  const definitions = (config.events ?? []).map((event) => {
+    const schema = isZod(event.schema) ? event.schema : z.fromJSONSchema(event.schema as never);
+    return defineEvent({ ...(event as unknown as EventInput<string, z.ZodType>), schema });
+  });
+  return defineCatalog(...definitions);
+}
+
+/** The topology of a config. Throws `config-invalid` when a binding names what the topology does not have. */
+export function topologyOf(config: ParsedConfig): Topology {
+  const { exchanges = [], queues = [], bindings = [] } = config.topology ?? {};
+  for (const binding of bindings) {
+    requireName('exchange', binding.exchange, exchanges);
+    requireName('queue', binding.queue, queues);
+  }
+  return {
+    exchanges,
+    queues,
+    bindings: bindings.flatMap(({ exchange, queue, key, keys }) =>
+      (keys ?? [key ?? '']).map((each) => ({ exchange, queue, key: each })),
+    ),
+  };
+}
+
+function requireName(kind: string, name: string, specs: readonly (ExchangeSpec | QueueSpec)[]): void {
+  const names = specs.map((spec) => spec.name);
+  if (names.includes(name)) return;
+  const near = closest(name, names);
+  throw new EventsError(
+    'config-invalid',
+    `A binding names the ${kind} "${name}", which topology.${kind}s lacks`,
+    {
+      hint: near ? `Did you mean "${near}"?` : `Add it to topology.${kind}s.`,
+    },
+  );
+}
+
+function isZod(schema: object): schema is z.ZodType {
+  return 'safeParse' in schema;
+}

@@ -1,0 +1,48 @@
+/** A file that lines are appended to, whole or not at all. */
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { EventsError } from '../core/errors.js';
+
+export interface AppendFile {
+  /** Writes the whole text, or none of it: what a full disk cut short is taken back. Throws `storage`. */
+  append(text: string): void;
+  /** Reaches the disk, then closes. */
+  close(): void;
+}
+
+/** Opens `path` for appending, created with mode 0600. Throws `storage` when that is not possible. */
+export function openAppend(path: string): AppendFile {
+  let fd: number;
+  try {
+    fd = openSync(path, 'a+', 0o600);
+  } catch (error) {
+    throw new EventsError('storage', `Cannot write ${path}`, { cause: error });
+  }
+  // Pipes and devices (/dev/stdout, process substitution) have no length to go back to.
+  const regular = fstatSync(fd).isFile();
+  if (regular && endsMidLine(fd)) writeSync(fd, '\n'); // what a crash left half written stays a line of its own
+  return {
+    append(text) {
+      const before = regular ? fstatSync(fd).size : 0;
+      try {
+        const bytes = Buffer.from(text);
+        for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      } catch (error) {
+        if (regular) ftruncateSync(fd, before);
+        throw new EventsError('storage', `Cannot write ${path}`, {
+          cause: error,
+          hint: 'Every line in the file so far is whole; the event that failed is not among them.',
+        });
+      }
+    },
+    close() {
+      if (regular) fsyncSync(fd);
+      closeSync(fd);
+    },
+  };
+}
+
+function endsMidLine(fd: number): boolean {
+  const { size } = fstatSync(fd);
+  const last = Buffer.alloc(1);
+  return size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
+}

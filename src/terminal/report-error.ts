@@ -1,0 +1,30 @@
+import { EventsError, messageOf } from '../core/errors.js';
+import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
+import type { Terminal } from './io.js';
+import { hideEmails, hidePasswords, safeText } from './safe-text.js';
+
+/** Prints an error: what failed, each field's problem, why, what to do next; a stack only with `--debug`. */
+export function reportError(error: unknown, terminal: Terminal, debug: boolean): ExitCode {
+  const { errorStyle } = terminal;
+  const clean = (text: string) => hideEmails(hidePasswords(safeText(text)));
+  const lines = [`${errorStyle.red('error:')} ${clean(headline(error))}`];
+  if (error instanceof EventsError) {
+    for (const { path, message } of error.issues)
+      lines.push(`  ${clean(path || '(whole value)')}: ${clean(message)}`);
+  }
+  const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : '';
+  if (cause && !headline(error).includes(cause)) lines.push(`  cause: ${clean(cause)}`);
+  if (error instanceof EventsError && error.hint) lines.push(`  ${clean(error.hint)}`);
+  if (debug && error instanceof Error && error.stack) lines.push(errorStyle.dim(clean(error.stack)));
+  else if (!(error instanceof EventsError))
+    lines.push('  This is a defect of atma-events; --debug shows where.');
+  terminal.streams.stderr.write(`${lines.join('\n')}\n`);
+  return error instanceof EventsError ? exitCodeOf(error.code) : EXIT.failed;
+}
+
+/** The message without the issues that are listed below it. */
+function headline(error: unknown): string {
+  const text = messageOf(error);
+  if (!(error instanceof EventsError) || error.issues.length === 0) return text;
+  return text.split(': ', 1)[0] ?? text;
+}
