@@ -1,7 +1,7 @@
 /** Composition root for the terminal: streams, environment and signals in, exit code out. */
-import { readFileSync } from 'node:fs';
 import type { Deps } from './commands/deps.js';
 import { EventsError } from './core/errors.js';
+import { version } from './project/version.js';
 import { EXIT, type ExitCode } from './terminal/exit-codes.js';
 import type { Streams } from './terminal/io.js';
 
@@ -23,13 +23,6 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   } finally {
     interruption.release();
   }
-}
-
-function version(): string {
-  const manifest: { version: string } = JSON.parse(
-    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-  );
-  return manifest.version;
 }
 
 function depsOf(streams: Streams, signal: AbortSignal): Deps {

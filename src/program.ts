@@ -1,5 +1,5 @@
 /** Builds the commander tree from the command list and runs one command line through it. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, type Option } from 'commander';
 import { type Deps, runCommand } from './commands/deps.js';
 import { COMMANDS } from './commands/index.js';
 import { parseDuration } from './project/duration.js';
@@ -29,8 +29,9 @@ export async function runProgram(argv: readonly string[], deps: Deps, version: s
       writeErr: (text) => deps.streams.stderr.write(text),
     })
     .exitOverride()
+    .configureHelp({ showGlobalOptions: true, optionDescription })
     .showHelpAfterError('(add --help for usage and examples)');
-  addGlobalOptions(program);
+  for (const option of globalOptions(parseDuration)) program.addOption(option);
 
   const wanted = commandIn(argv);
   for (const entry of COMMANDS) {
@@ -43,7 +44,7 @@ export async function runProgram(argv: readonly string[], deps: Deps, version: s
         exitCode = await runCommand(deps, leaf, work);
       },
     });
-    prepare(command.description() ? command : command.description(entry.summary), program);
+    inherit(command, program);
     program.addCommand(command);
   }
   try {
@@ -56,15 +57,16 @@ export async function runProgram(argv: readonly string[], deps: Deps, version: s
   }
 }
 
-/** Global options may stand before or after the command's name, so the command knows them too. */
-function prepare(command: Command, program: Command): void {
-  command.copyInheritedSettings(program).exitOverride();
-  addGlobalOptions(command);
-  for (const child of command.commands) prepare(child, program);
+/** A default is worth showing only where it is a value. */
+function optionDescription({ description, defaultValue, mandatory }: Option): string {
+  const shown = typeof defaultValue === 'number' || typeof defaultValue === 'string';
+  return shown && !mandatory ? `${description} (default ${defaultValue})` : description;
 }
 
-function addGlobalOptions(command: Command): void {
-  for (const option of globalOptions(parseDuration)) command.addOption(option);
+/** Commands are built apart from the program: its output, help and exit settings are theirs too. */
+function inherit(command: Command, program: Command): void {
+  command.copyInheritedSettings(program);
+  for (const child of command.commands) inherit(child, program);
 }
 
 /** The first argument that is neither an option nor a global option's value; for `help X`, X. */

@@ -1,7 +1,7 @@
 /** What commands get from outside, and the session in which one of them runs. */
 import type { Command } from 'commander';
 import type { Transport, TransportNotice, TransportOptions } from '../core/transport.js';
-import { resolveSettings, type Settings } from '../project/settings.js';
+import type { Settings } from '../project/settings.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import { createTerminal, type Streams, type Terminal } from '../terminal/io.js';
 import { type GlobalOptions, globalsOf } from '../terminal/options.js';
@@ -28,8 +28,10 @@ export interface Session {
   /** Runs when the command is over: once, last in first out, whatever happened. */
   defer(release: () => Promise<void> | void): void;
   settings(): Promise<Settings>;
-  /** A transport for these settings that has reached its broker; closed when the command is over. */
+  /** A transport that has reached its broker; closed when the command is over. */
   open(settings: Settings): Promise<Transport>;
+  /** The same, but it reaches (and on a fresh embedded broker: creates) nothing before it is used. */
+  openLazily(settings: Settings): Promise<Transport>;
   /** A transport for another URL, under the same rules. */
   openUrl(url: string, settings: Pick<Settings, 'timeoutMs' | 'managementUrl'>): Promise<Transport>;
 }
@@ -83,7 +85,7 @@ function createSession(
   defer: Session['defer'],
 ): Session {
   const { streams, signal, now } = deps;
-  const openUrl: Session['openUrl'] = async (url, settings) => {
+  const create = async (url: string, settings: Pick<Settings, 'timeoutMs' | 'managementUrl'>) => {
     const transport = await deps.createTransport(url, {
       startTimeoutMs: settings.timeoutMs,
       reconnectTimeoutMs: settings.timeoutMs,
@@ -92,7 +94,11 @@ function createSession(
       ...(settings.managementUrl !== undefined && { managementUrl: settings.managementUrl }),
     });
     defer(() => transport.close());
-    terminal.debug(`opening ${transport.address}`);
+    terminal.debug(`using ${transport.address}`);
+    return transport;
+  };
+  const openUrl: Session['openUrl'] = async (url, settings) => {
+    const transport = await create(url, settings);
     await untilAborted(transport.open(), signal);
     return transport;
   };
@@ -103,9 +109,17 @@ function createSession(
     now,
     defer,
     openUrl,
-    settings: () =>
-      resolveSettings({ ...globals, timeoutMs: globals.timeout }, streams.environment, streams.directory),
+    async settings() {
+      // Brings the catalog and zod: not for a help text or a usage error.
+      const { resolveSettings } = await import('../project/settings.js');
+      return resolveSettings(
+        { ...globals, timeoutMs: globals.timeout },
+        streams.environment,
+        streams.directory,
+      );
+    },
     open: (settings) => openUrl(settings.url, settings),
+    openLazily: (settings) => create(settings.url, settings),
   };
 }
 

@@ -36,7 +36,7 @@ export function eventsCommand(deps: CommandDeps): Command {
       run(leaf, (catalog, session) => printSample(catalog.get(type), session)),
     );
   return command.addHelpText(
-    'after',
+    'afterAll',
     `
 Examples:
   $ atma-events events

@@ -1,16 +1,36 @@
 /** What `publish` says in the end, and with which exit code. */
+
+import type { EventsError } from '../core/errors.js';
 import { describeIssues } from '../core/events/codec.js';
-import type { StreamError, StreamReport } from '../core/publishing/stream.js';
+import type { StopReason, StreamError, StreamReport } from '../core/publishing/stream.js';
 import { EXIT, type ExitCode, exitCodeOf } from '../terminal/exit-codes.js';
+import type { Terminal } from '../terminal/io.js';
+import { reportError } from '../terminal/report-error.js';
 import { hideEmails, hidePasswords, safeLine } from '../terminal/safe-text.js';
 import type { Session } from './deps.js';
 
 interface PublishContext {
   readonly type: string | undefined;
+  /** Id of the event, when there is just one. */
+  readonly id?: string;
   readonly file: string | undefined;
   readonly dryRun: boolean;
-  readonly address: string;
+  /** Undefined when the broker was never reached. */
+  readonly address?: string;
   readonly elapsedMs: number;
+}
+
+/** The report when the broker was not even reached; `failed` events were to be sent, as far as that is known. */
+export function notStarted(error: EventsError, failed: number): StreamReport {
+  return {
+    published: 0,
+    confirmed: 0,
+    returned: 0,
+    failed,
+    errors: [{ line: 1, error }],
+    stopped: 'broker',
+    continueFrom: 1,
+  };
 }
 
 /** Prints the report; returns the exit code of `publishExitCode`. */
@@ -32,10 +52,10 @@ export async function finishPublish(
       })),
       ...(context.file !== undefined && continueFrom !== undefined && { startLine: continueFrom }),
     });
-  } else {
+  } else if (report.published > 0 || context.dryRun) {
     await terminal.out(renderReport(report, context));
   }
-  for (const line of renderErrors(report, context)) terminal.streams.stderr.write(`${line}\n`);
+  printErrors(report, context, terminal, globals.debug);
   return publishExitCode(report);
 }
 
@@ -59,8 +79,11 @@ export function publishExitCode(report: StreamReport): ExitCode {
   return report.confirmed > 0 ? EXIT.partly : exitCodeOf(first.error.code);
 }
 
-function renderReport(report: StreamReport, { type, dryRun, address, elapsedMs }: PublishContext): string {
-  const what = type ?? 'events';
+function renderReport(
+  report: StreamReport,
+  { type, id, dryRun, address, elapsedMs }: PublishContext,
+): string {
+  const what = type === undefined ? 'events' : id === undefined ? type : `${type} ${safeLine(id)}`;
   if (dryRun) return `Dry run: ${report.confirmed} ${what} valid, ${report.failed} not; nothing was sent.`;
   const seconds = elapsedMs / 1000;
   const rate = report.confirmed > 1 && seconds > 0 ? `, ${Math.round(report.confirmed / seconds)}/s` : '';
@@ -72,26 +95,38 @@ function renderReport(report: StreamReport, { type, dryRun, address, elapsedMs }
 
 const SHOWN_ERRORS = 20;
 
-function renderErrors(report: StreamReport, { file }: PublishContext): string[] {
-  const where = file === '-' ? 'stdin' : file;
-  const lines = report.errors.slice(0, SHOWN_ERRORS).map((each) => {
-    const text = `error: ${where === undefined ? '' : `${where}:${each.line}: `}${messageWithIssues(each)}`;
-    return each.error.hint ? `${text}\n  ${safeLine(each.error.hint)}` : text;
-  });
-  const more = report.errors.length - SHOWN_ERRORS;
-  if (more > 0) lines.push(`… and ${more} more errors`);
-  if (where === undefined || report.continueFrom === undefined) return lines;
-  const why = {
-    interrupted: 'Interrupted',
-    broker: 'Stopped because the broker went away',
-    errors: 'Stopped after too many errors (--max-errors)',
-  }[report.stopped ?? 'errors'];
-  lines.push(`${why}. Continue with --start-line ${report.continueFrom}.`);
-  if (report.errors.some(({ error }) => error.code === 'publish-unknown')) {
-    lines.push('Some of the lines from there on may have arrived; sent again they have the same ids.');
+function printErrors(
+  report: StreamReport,
+  { file, address }: PublishContext,
+  terminal: Terminal,
+  debug: boolean,
+): void {
+  const say = (line: string) => terminal.streams.stderr.write(`${line}\n`);
+  const reached = address !== undefined;
+  for (const each of report.errors.slice(0, SHOWN_ERRORS)) {
+    if (file === undefined || !reached) reportError(each.error, terminal, debug);
+    else {
+      say(`error: ${file === '-' ? 'stdin' : file}:${each.line}: ${messageWithIssues(each)}`);
+      if (each.error.hint) say(`  ${safeLine(each.error.hint)}`);
+    }
   }
-  return lines;
+  const more = report.errors.length - SHOWN_ERRORS;
+  if (more > 0) say(`… and ${more} more errors`);
+  if (file !== undefined && reached && report.stopped !== undefined) {
+    say(`${STOPPED[report.stopped]}. Continue with --start-line ${report.continueFrom}.`);
+  }
+  if (report.errors.some(({ error }) => error.code === 'publish-unknown')) {
+    say(
+      'What has no known outcome may have arrived: sent again it may arrive twice, under one id if it has one of its own.',
+    );
+  }
 }
+
+const STOPPED: { readonly [reason in StopReason]: string } = {
+  interrupted: 'Interrupted',
+  broker: 'Stopped because the broker went away',
+  errors: 'Stopped after too many errors (--max-errors)',
+};
 
 function messageWithIssues({ error }: StreamError): string {
   const { issues, message } = error;

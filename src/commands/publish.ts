@@ -3,17 +3,20 @@ import { createReadStream, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { Command } from 'commander';
-import { EventsError, messageOf } from '../core/errors.js';
+import { EventsError, isEventsError } from '../core/errors.js';
 import type { Catalog } from '../core/events/catalog.js';
+import { jsonProblem } from '../core/events/codec.js';
+import type { OutgoingMessage } from '../core/message.js';
 import { messageFor, readLine } from '../core/publishing/input.js';
-import { publishStream, type StreamItem, type StreamOptions } from '../core/publishing/stream.js';
+import { publishStream, type StreamItem } from '../core/publishing/stream.js';
+import type { Transport } from '../core/transport.js';
 import { setPaths } from '../project/set-paths.js';
 import type { ExitCode } from '../terminal/exit-codes.js';
 import { readLines } from '../terminal/lines.js';
 import { positiveNumber, wholeNumber } from '../terminal/options.js';
 import { startProgress } from '../terminal/progress.js';
 import type { CommandDeps, Session } from './deps.js';
-import { finishPublish } from './publish-report.js';
+import { finishPublish, notStarted } from './publish-report.js';
 
 interface PublishOptions {
   readonly data?: string;
@@ -78,36 +81,50 @@ async function runPublish(
   const settings = await session.settings();
   const { catalog } = settings.system;
   const publisher = { now: session.now, ...(settings.source !== undefined && { source: settings.source }) };
-  const readStdin = () => readAll(session);
-
-  const items: AsyncIterable<readonly StreamItem[]> =
-    type === undefined
-      ? linesOf(options, session, (line, bytes) => readLine(catalog, publisher, line, bytes))
-      : repeat(await inputOf(catalog, type, options, readStdin), options, (input, time, suffix) => {
-          const message = messageFor(catalog, publisher, type, input, time && { time });
-          const id = message.properties.messageId ?? '';
-          return suffix === ''
-            ? message
-            : { ...message, properties: { ...message.properties, messageId: id + suffix } };
-        });
-
-  const transport = options.dryRun ? { publish: async () => {} } : await session.open(settings);
-  const progress = startProgress(session.terminal, 'publishing');
-  const streamOptions: StreamOptions = {
-    maxErrors: options.maxErrors,
-    signal,
-    onProgress: (report) => progress.update(report.confirmed, report.failed + report.returned),
-    ...(options.rate !== undefined && { rate: options.rate }),
-  };
-  const startedAt = performance.now();
-  const report = await publishStream(transport, items, streamOptions).finally(() => progress.stop());
-  return finishPublish(report, session, {
+  const context = {
     type,
     file: options.from,
     dryRun: options.dryRun,
-    address: 'address' in transport ? transport.address : '',
+  };
+  let lastId: string | undefined;
+  const items =
+    type === undefined
+      ? linesOf(options, session, (line, bytes) => readLine(catalog, publisher, line, bytes))
+      : repeat(await inputOf(catalog, type, options, session), options, (input) => {
+          const message = messageFor(catalog, publisher, type, input);
+          lastId = message.properties.messageId;
+          return message;
+        });
+  const transport = options.dryRun ? NOWHERE : await session.open(settings).catch(unreached);
+  if ('code' in transport)
+    return finishPublish(notStarted(transport, type === undefined ? 0 : options.count), session, {
+      ...context,
+      elapsedMs: 0,
+    });
+
+  const progress = startProgress(session.terminal, 'publishing');
+  const startedAt = performance.now();
+  const report = await publishStream(transport, items, {
+    maxErrors: options.maxErrors,
+    signal,
+    onProgress: ({ confirmed, failed, returned }) => progress.update(confirmed, failed + returned),
+    ...(options.rate !== undefined && { rate: options.rate }),
+  }).finally(() => progress.stop());
+  return finishPublish(report, session, {
+    ...context,
+    ...(options.count === 1 && lastId !== undefined && { id: lastId }),
+    address: transport.address,
     elapsedMs: performance.now() - startedAt,
   });
+}
+
+/** Where a dry run sends: everything that is valid is taken, nothing goes anywhere. */
+const NOWHERE: Pick<Transport, 'publish' | 'address'> = { address: 'nobody', publish: async () => {} };
+
+/** A broker that was never reached is an outcome to report like any other; what is not an `EventsError` is not. */
+function unreached(error: unknown): EventsError {
+  if (isEventsError(error) && error.code !== 'interrupted') return error;
+  throw error;
 }
 
 function checkUsage(type: string | undefined, options: PublishOptions): void {
@@ -135,18 +152,18 @@ async function inputOf(
   catalog: Catalog,
   type: string,
   options: PublishOptions,
-  readStdin: () => Promise<string>,
+  session: Session,
 ): Promise<unknown> {
   const definition = catalog.get(type);
   if (options.data !== undefined) {
     const file = options.data.startsWith('@') ? options.data.slice(1) : undefined;
     const text =
-      options.data === '-' ? await readStdin() : file === undefined ? options.data : readText(file);
+      options.data === '-' ? await readAll(session) : file === undefined ? options.data : readText(file);
     try {
       return JSON.parse(text);
     } catch (error) {
       const where = file ?? (options.data === '-' ? 'stdin' : '--data');
-      throw new EventsError('input-invalid', `${where} is not JSON: ${messageOf(error)}`);
+      throw new EventsError('input-invalid', `${where} is not JSON: ${jsonProblem(error)}`);
     }
   }
   if (!options.sample) return {};
@@ -169,25 +186,32 @@ async function readAll({ terminal, signal }: Session): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** The same event `--count` times. From the second on `-2`, `-3`, … is added to ids that would repeat. */
+/** The same event `--count` times. Where two in a row would have one id, `-2`, `-3`, … is added to it. */
 async function* repeat(
   input: unknown,
   options: PublishOptions,
-  make: (input: unknown, time: Date | undefined, idSuffix: string) => StreamMessage,
+  make: (input: unknown) => OutgoingMessage,
 ): AsyncGenerator<StreamItem[]> {
-  const seen = new Set<string>();
+  let previousId: string | undefined;
   for (let n = 1; n <= options.count; n++) {
-    const filled = setPaths(input, options.set, (text) =>
-      text.replaceAll('{uuid}', () => randomUUID()).replaceAll('{n}', String(n)),
-    );
-    let message = make(filled, undefined, '');
-    if (seen.has(message.properties.messageId ?? '')) message = make(filled, undefined, `-${n}`);
-    if (n === 1) seen.add(message.properties.messageId ?? '');
-    yield [{ line: n, message }];
+    try {
+      const fill = (text: string) =>
+        text.replaceAll('{uuid}', () => randomUUID()).replaceAll('{n}', String(n));
+      const message = make(setPaths(input, options.set, fill));
+      const { messageId } = message.properties;
+      const twin = messageId !== undefined && messageId === previousId;
+      previousId = messageId;
+      yield [{ line: n, message: twin ? withId(message, `${messageId}-${n}`) : message }];
+    } catch (error) {
+      if (!isEventsError(error, 'event-invalid')) throw error;
+      yield [{ line: n, error }];
+    }
   }
 }
 
-type StreamMessage = Extract<StreamItem, { message: unknown }>['message'];
+function withId(message: OutgoingMessage, messageId: string): OutgoingMessage {
+  return { ...message, properties: { ...message.properties, messageId } };
+}
 
 /** Lines of the file or of stdin from `--start-line` on. An abort ends the reading. */
 async function* linesOf(

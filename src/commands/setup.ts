@@ -4,7 +4,7 @@ import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import type { Terminal } from '../terminal/io.js';
 import { confirm } from '../terminal/prompt.js';
 import { safeLine } from '../terminal/safe-text.js';
-import type { CommandDeps, Session } from './deps.js';
+import { type CommandDeps, type Session, untilAborted } from './deps.js';
 
 interface SetupOptions {
   readonly dryRun: boolean;
@@ -41,8 +41,9 @@ async function runSetup(options: SetupOptions, session: Session): Promise<ExitCo
   const { terminal, globals } = session;
   const settings = await session.settings();
   const { topology } = settings.system;
-  const transport = await session.open(settings);
-  const plan = planTopology(topology, await transport.inspect(topology));
+  // Looking must not create the file of a fresh embedded broker.
+  const transport = await session.openLazily(settings);
+  const plan = planTopology(topology, await untilAborted(transport.inspect(topology), session.signal));
   const finish = async (applied: boolean, exitCode: ExitCode) => {
     if (globals.json) {
       const changes = plan.changes.map(({ action, kind, name, reason }) => ({

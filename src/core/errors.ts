@@ -71,9 +71,13 @@ export class EventsError extends Error {
   }
 }
 
-/** True for an `EventsError`, narrowed to `code` when one is given. */
+/**
+ * True for an `EventsError`, narrowed to `code` when one is given. Known by its name, not its class: a config
+ * file may bring errors of another copy of this package.
+ */
 export function isEventsError(error: unknown, code?: ErrorCode): error is EventsError {
-  return error instanceof EventsError && (code === undefined || error.code === code);
+  if (!(error instanceof Error) || error.name !== 'EventsError' || !('code' in error)) return false;
+  return code === undefined || error.code === code;
 }
 
 /** The text of anything thrown. */

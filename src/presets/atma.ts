@@ -9,10 +9,11 @@ import { defineCatalog, defineEvent } from '../core/events/catalog.js';
 import { bind, exchange, queue, type Topology } from '../core/topology/model.js';
 import type { Environment, Preset } from './preset.js';
 
+const uuid = z.guid('expected a UUID');
 const job = {
-  jobId: z.guid(),
-  userId: z.guid(),
-  userEmail: z.email(),
+  jobId: uuid,
+  userId: uuid,
+  userEmail: z.email('expected an e-mail address'),
 };
 const metadata = {
   assessmentName: z.string().min(1),
@@ -22,13 +23,13 @@ const processingTime = z.number().min(0);
 
 const completed = z.object({
   ...job,
-  resultId: z.guid(),
+  resultId: uuid,
   metadata: z.object({ ...metadata, processingTime }),
 });
 
 const failed = z.object({
   ...job,
-  resultId: z.guid().nullish(),
+  resultId: uuid.nullish(),
   errorMessage: z.string(),
   metadata: z.object({
     ...metadata,
@@ -39,7 +40,7 @@ const failed = z.object({
 
 const started = z.object({
   ...job,
-  resultId: z.guid().nullish(),
+  resultId: uuid.nullish(),
   metadata: z.object({
     ...metadata,
     estimatedProcessingTime: z.union([processingTime, z.string()]).nullish(),

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { EventsError, messageOf } from '../core/errors.js';
-import { type ParsedConfig, parseConfig } from './config.js';
+import type { ParsedConfig } from './config.js';
 
 const NAMES = ['atma-events.config.ts', 'atma-events.config.mjs', 'atma-events.config.json'];
 
@@ -24,6 +24,7 @@ export async function loadConfig(directory: string, explicit?: string): Promise<
   if (!existsSync(file)) {
     throw new EventsError('config-invalid', `There is no config file ${file}`, { hint: 'Check --config.' });
   }
+  const { parseConfig } = await import('./config.js'); // its schemas take 5 ms: only where there is a file
   return { file, config: parseConfig(await evaluate(file), file) };
 }
 

@@ -4,7 +4,7 @@ import { closest } from '../core/events/closest.js';
 import { PRESETS } from '../presets/index.js';
 import type { Environment, System } from '../presets/preset.js';
 import { DEFAULT_URL } from '../transports/index.js';
-import { catalogOf, topologyOf } from './config.js';
+import type { ParsedConfig } from './config.js';
 import { parseDuration } from './duration.js';
 import { loadConfig } from './load.js';
 
@@ -60,10 +60,15 @@ export async function resolveSettings(
     source: config?.source,
     system:
       presetName === undefined && config
-        ? { catalog: catalogOf(config), topology: topologyOf(config) }
+        ? await systemOf(config)
         : presetOf(presetName ?? 'atma').build(environment),
     origin: presetName === undefined ? (loaded?.file ?? 'config') : `preset ${presetName}`,
   };
+}
+
+async function systemOf(config: ParsedConfig): Promise<System> {
+  const { catalogOf, topologyOf } = await import('./config.js');
+  return { catalog: catalogOf(config), topology: topologyOf(config) };
 }
 
 function presetOf(name: string) {

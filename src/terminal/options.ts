@@ -1,6 +1,6 @@
 /** Options that every command takes. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { EventsError, messageOf } from '../core/errors.js';
+import { EventsError, isEventsError, messageOf } from '../core/errors.js';
 
 /** Parsed global options. */
 export interface GlobalOptions {
@@ -16,8 +16,6 @@ export interface GlobalOptions {
   /** Milliseconds. */
   readonly timeout?: number;
 }
-
-const GROUP = 'Global options:';
 
 /** The options themselves; those with a value are named in `GLOBAL_VALUE_FLAGS` as well. */
 export function globalOptions(parseDuration: (text: string) => number): Option[] {
@@ -38,7 +36,7 @@ export function globalOptions(parseDuration: (text: string) => number): Option[]
     new Option('--no-input', 'never ask'),
     new Option('-q, --quiet', 'only results, warnings and errors'),
     new Option('--debug', 'show what happens, and stacks of errors'),
-  ].map((option) => option.helpGroup(GROUP));
+  ];
 }
 
 /** Global options followed by a value: needed to find the command's name among the arguments. */
@@ -56,7 +54,7 @@ export function argument<T>(parse: (text: string) => T): (text: string) => T {
     try {
       return parse(text);
     } catch (error) {
-      const hint = error instanceof EventsError && error.hint ? ` ${error.hint}` : '';
+      const hint = isEventsError(error) && error.hint ? ` ${error.hint}` : '';
       throw new InvalidArgumentError(`${messageOf(error)}.${hint}`);
     }
   };
@@ -81,17 +79,15 @@ export const positiveNumber = argument((text: string) => {
   return value;
 });
 
-/** Global options of a command, wherever on the line they stood. */
+/** Global options, wherever on the line they stood: the program at the root takes them all. */
 export function globalsOf(command: Command): GlobalOptions {
-  const here = command.opts<Partial<GlobalOptions>>();
-  const above = command.parent?.opts<Partial<GlobalOptions>>() ?? {};
+  const { json, quiet, debug, ...rest } = command.optsWithGlobals<Partial<GlobalOptions>>();
   return {
-    ...above,
-    ...here,
-    json: Boolean(here.json || above.json),
-    color: here.color !== false && above.color !== false,
-    input: here.input !== false && above.input !== false,
-    quiet: Boolean(here.quiet || above.quiet),
-    debug: Boolean(here.debug || above.debug),
+    color: true,
+    input: true,
+    ...rest,
+    json: json === true,
+    quiet: quiet === true,
+    debug: debug === true,
   };
 }

@@ -1,4 +1,4 @@
-import { EventsError, messageOf } from '../core/errors.js';
+import { isEventsError, messageOf } from '../core/errors.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import type { Terminal } from './io.js';
 import { hideEmails, hidePasswords, safeText } from './safe-text.js';
@@ -8,23 +8,22 @@ export function reportError(error: unknown, terminal: Terminal, debug: boolean):
   const { errorStyle } = terminal;
   const clean = (text: string) => hideEmails(hidePasswords(safeText(text)));
   const lines = [`${errorStyle.red('error:')} ${clean(headline(error))}`];
-  if (error instanceof EventsError) {
+  if (isEventsError(error)) {
     for (const { path, message } of error.issues)
       lines.push(`  ${clean(path || '(whole value)')}: ${clean(message)}`);
   }
   const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : '';
   if (cause && !headline(error).includes(cause)) lines.push(`  cause: ${clean(cause)}`);
-  if (error instanceof EventsError && error.hint) lines.push(`  ${clean(error.hint)}`);
+  if (isEventsError(error) && error.hint) lines.push(`  ${clean(error.hint)}`);
   if (debug && error instanceof Error && error.stack) lines.push(errorStyle.dim(clean(error.stack)));
-  else if (!(error instanceof EventsError))
-    lines.push('  This is a defect of atma-events; --debug shows where.');
+  else if (!isEventsError(error)) lines.push('  This is a defect of atma-events; --debug shows where.');
   terminal.streams.stderr.write(`${lines.join('\n')}\n`);
-  return error instanceof EventsError ? exitCodeOf(error.code) : EXIT.failed;
+  return isEventsError(error) ? exitCodeOf(error.code) : EXIT.failed;
 }
 
 /** The message without the issues that are listed below it. */
 function headline(error: unknown): string {
   const text = messageOf(error);
-  if (!(error instanceof EventsError) || error.issues.length === 0) return text;
+  if (!isEventsError(error) || error.issues.length === 0) return text;
   return text.split(': ', 1)[0] ?? text;
 }

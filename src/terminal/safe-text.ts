@@ -25,7 +25,8 @@ export function hideEmails(text: string): string {
   return text.includes('@') ? text.replace(EMAIL, '***@$1') : text;
 }
 
-const CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/[^\s:@/]*):[^\s@/]*@/gi;
+// Up to the last @ of the word: a password may hold @ and / unescaped, and hiding too much is the safe side.
+const CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/[^\s:@/]*):\S*@/gi;
 
 /** URLs without their passwords: `amqp://user:***@host`. */
 export function hidePasswords(text: string): string {

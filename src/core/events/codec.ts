@@ -146,8 +146,13 @@ export function parseBody(body: Buffer): { readonly value: unknown } | { readonl
     return { value: JSON.parse(decodeUtf8(body)) };
   } catch (error) {
     if (error instanceof TypeError) return { error: 'the body is not UTF-8 text' };
-    return { error: `the body is not JSON: ${messageOf(error)}` };
+    return { error: `the body is not JSON: ${jsonProblem(error)}` };
   }
+}
+
+/** What JSON.parse complains of, without the piece of the text that it quotes: that may be anybody's data. */
+export function jsonProblem(error: unknown): string {
+  return messageOf(error).replace(/,? (\.\.\.)?"[\s\S]*" ?(\.\.\.)? ?is not valid JSON$/, '');
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -240,7 +245,16 @@ function invalid(type: string | undefined, body: unknown, path: string, message:
 }
 
 function fieldIssues(issues: readonly { path: PropertyKey[]; message: string }[]): FieldIssue[] {
-  return issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message }));
+  return issues.map(({ path, message }) => ({
+    path: path.map(String).join('.'),
+    message: plainProblem(message),
+  }));
+}
+
+/** zod's text without its formula; a field that is not there is called missing. */
+function plainProblem(message: string): string {
+  const missing = /^Invalid input: (expected .*), received undefined$/.exec(message);
+  return missing ? `missing, ${missing[1]}` : message.replace(/^Invalid input: /, '');
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

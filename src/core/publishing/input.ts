@@ -1,7 +1,7 @@
 /** Reads lines of JSON as messages to publish. */
-import { EventsError, isEventsError, messageOf } from '../errors.js';
+import { EventsError, isEventsError } from '../errors.js';
 import type { Catalog } from '../events/catalog.js';
-import { decode, decodeUtf8, encode, openInput, validate } from '../events/codec.js';
+import { decode, decodeUtf8, encode, jsonProblem, openInput, validate } from '../events/codec.js';
 import { fromSavedRecord, isSavedRecord } from '../events/record.js';
 import type { OutgoingMessage } from '../message.js';
 import { type PublisherOptions, wrap } from './publisher.js';
@@ -105,7 +105,7 @@ function parseObject(text: string): Record<string, unknown> {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new EventsError('input-invalid', `Not JSON: ${messageOf(error)}`);
+    throw new EventsError('input-invalid', `Not JSON: ${jsonProblem(error)}`);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;

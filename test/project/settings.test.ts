@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseDuration } from '../../src/project/duration.js';
+import { setPaths } from '../../src/project/set-paths.js';
+import { resolveSettings } from '../../src/project/settings.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'atma-settings-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const json = {
+  url: 'amqp://from-config',
+  source: 'shop',
+  timeout: '2s',
+  events: [
+    {
+      type: 'order.paid',
+      exchange: 'orders',
+      schema: { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] },
+      sample: { id: 'x' },
+    },
+  ],
+  topology: {
+    exchanges: [{ name: 'orders', type: 'topic' }],
+    queues: [{ name: 'mail', arguments: { 'x-max-length': 5 } }],
+    bindings: [{ exchange: 'orders', queue: 'mail', keys: ['order.paid', 'order.*'] }],
+  },
+  profiles: { production: { url: 'amqp://production', managementUrl: 'http://production:15672' } },
+};
+const writeJson = (value: unknown) =>
+  writeFileSync(join(folder, 'atma-events.config.json'), JSON.stringify(value));
+
+describe('settings', () => {
+  it('are ATMA on the embedded broker when nothing is said', async () => {
+    const settings = await resolveSettings({}, {}, folder);
+    expect(settings).toMatchObject({ url: 'embedded:', timeoutMs: 10_000, origin: 'preset atma' });
+    expect(settings.system.topology.queues).toHaveLength(4);
+  });
+
+  it('take the plan’s variables', async () => {
+    const settings = await resolveSettings(
+      {},
+      {
+        RABBITMQ_URL: 'amqp://env',
+        EVENTS_EXCHANGE_NAME: 'ex',
+        EVENTS_QUEUE_NAME_NOTIFICATIONS: 'qn',
+        EVENTS_QUEUE_NAME_ASSESSMENTS: 'qa',
+      },
+      folder,
+    );
+    expect(settings.url).toBe('amqp://env');
+    expect(settings.system.topology.exchanges.map(({ name }) => name)).toEqual(['ex', 'ex_dlx']);
+    expect(settings.system.topology.queues.map(({ name }) => name)).toEqual(['qn', 'qa', 'qn_dlq', 'qa_dlq']);
+    expect(settings.system.catalog.get('analysis.failed').exchange).toBe('ex');
+  });
+
+  it('take a project’s own catalog and topology from JSON, with JSON Schema', async () => {
+    writeJson(json);
+    const { system, timeoutMs, source } = await resolveSettings({}, {}, folder);
+    expect([timeoutMs, source]).toEqual([2000, 'shop']);
+    expect(system.catalog.get('order.paid').schema.safeParse({}).success).toBe(false);
+    expect(system.catalog.get('order.paid').schema.safeParse({ id: 'a' }).success).toBe(true);
+    expect(system.topology.bindings).toEqual([
+      { exchange: 'orders', queue: 'mail', key: 'order.paid' },
+      { exchange: 'orders', queue: 'mail', key: 'order.*' },
+    ]);
+  });
+
+  it.each(['ts', 'mjs'])('take a config in %s', async (extension) => {
+    const source =
+      extension === 'ts'
+        ? "import { defineConfig } from 'atma-events';\nconst url: string = 'amqp://typed';\nexport default defineConfig({ url });\n"
+        : "export default { url: 'amqp://typed' };\n";
+    writeFileSync(join(folder, `atma-events.config.${extension}`), source);
+    expect((await resolveSettings({}, {}, folder)).url).toBe('amqp://typed');
+  });
+
+  it('put options before a named profile, that before the environment, that before the config', async () => {
+    writeJson(json);
+    const environment = { RABBITMQ_URL: 'amqp://env' };
+    const url = async (input: Parameters<typeof resolveSettings>[0], env: Record<string, string>) =>
+      (await resolveSettings(input, env, folder)).url;
+    expect(await url({ url: 'amqp://option', profile: 'production' }, environment)).toBe('amqp://option');
+    expect(await url({ profile: 'production' }, environment)).toBe('amqp://production');
+    expect(await url({}, environment)).toBe('amqp://env');
+    expect(await url({}, {})).toBe('amqp://from-config');
+  });
+
+  it.each([
+    [
+      {
+        topology: {
+          queues: [{ name: 'q' }],
+          exchanges: [{ name: 'orders', type: 'topic' }],
+          bindings: [{ exchange: 'order', queue: 'q', key: '#' }],
+        },
+        events: [],
+      },
+      'config-invalid',
+      'Did you mean "orders"?',
+    ],
+    [{ events: [{ type: 'nodots', exchange: 'e', schema: {} }] }, 'config-invalid', 'domain.action'],
+    [{ urll: 'x' }, 'config-invalid', 'config file'],
+  ])('refuse a wrong config and say what to do: %#', async (config, code, hint) => {
+    writeJson(config);
+    await expect(resolveSettings({}, {}, folder)).rejects.toMatchObject({
+      code,
+      hint: expect.stringContaining(hint),
+    });
+  });
+
+  it('refuse an unknown profile or preset by naming the known ones', async () => {
+    writeJson(json);
+    await expect(resolveSettings({ profile: 'prod' }, {}, folder)).rejects.toMatchObject({
+      code: 'usage',
+      hint: 'Profiles: production.',
+    });
+    await expect(resolveSettings({ preset: 'atmo' }, {}, folder)).rejects.toMatchObject({
+      hint: 'Did you mean "atma"?',
+    });
+  });
+});
+
+describe('a duration', () => {
+  it.each([
+    ['500ms', 500],
+    ['30s', 30_000],
+    ['1h30m', 5_400_000],
+    ['2', 2000],
+    ['1.5s', 1500],
+  ])('%s is %i ms', (text, ms) => expect(parseDuration(text)).toBe(ms));
+
+  it.each(['', 'soon', '5 s', '-1s', '10x'])('"%s" is none', (text) => {
+    expect(() => parseDuration(text)).toThrow('not a duration');
+  });
+});
+
+describe('--set', () => {
+  const fill = (text: string) => text;
+
+  it('sets nested fields as JSON or text and leaves the base alone', () => {
+    const base = { a: { b: 1 }, list: [{ x: 1 }] };
+    expect(setPaths(base, ['a.b=2', 'a.c=text', 'list.0.x=null', 'n.m=[1]'], fill)).toEqual({
+      a: { b: 2, c: 'text' },
+      list: [{ x: null }],
+      n: { m: [1] },
+    });
+    expect(base).toEqual({ a: { b: 1 }, list: [{ x: 1 }] });
+  });
+
+  it.each(['noequals', '=x', '__proto__.polluted=1', 'a..b=1'])('refuses %s', (assignment) => {
+    expect(() => setPaths({}, [assignment], fill)).toThrow();
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+  });
+});
