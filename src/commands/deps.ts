@@ -1,5 +1,6 @@
 /** What commands get from outside, and the session in which one of them runs. */
 import type { Command } from 'commander';
+import { isEventsError } from '../core/errors.js';
 import type { Transport, TransportNotice, TransportOptions } from '../core/transport.js';
 import type { Settings } from '../project/settings.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
@@ -73,7 +74,10 @@ export async function runCommand(
   return exitCode;
 
   function report(error: unknown): ExitCode {
-    if (deps.signal.aborted && error === deps.signal.reason) return EXIT.interrupted;
+    if (isEventsError(error, 'interrupted')) {
+      terminal.note(error.message);
+      return EXIT.interrupted;
+    }
     return reportError(error, terminal, globals.debug);
   }
 }

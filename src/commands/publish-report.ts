@@ -112,8 +112,9 @@ function printErrors(
   }
   const more = report.errors.length - SHOWN_ERRORS;
   if (more > 0) say(`… and ${more} more errors`);
-  if (file !== undefined && reached && report.stopped !== undefined) {
-    say(`${STOPPED[report.stopped]}. Continue with --start-line ${report.continueFrom}.`);
+  if (reached && report.stopped !== undefined) {
+    const next = file === undefined ? '' : ` Continue with --start-line ${report.continueFrom}.`;
+    say(`${STOPPED[report.stopped]}.${next}`);
   }
   if (report.errors.some(({ error }) => error.code === 'publish-unknown')) {
     say(

@@ -84,3 +84,28 @@ export function isEventsError(error: unknown, code?: ErrorCode): error is Events
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** A mandatory message that no queue is bound for; '' is the default exchange. Every transport says it alike. */
+export function unroutable(exchange: string, routingKey: string): EventsError {
+  const message =
+    exchange === ''
+      ? `there is no queue "${routingKey}"`
+      : `no queue is bound for "${routingKey}" on exchange "${exchange}"`;
+  return new EventsError('unroutable', message, {
+    hint: 'Run setup to create the queues and bindings, or check the routing key.',
+  });
+}
+
+export function exchangeMissing(exchange: string, cause?: unknown): EventsError {
+  return new EventsError('exchange-missing', `exchange "${exchange}" does not exist`, {
+    hint: 'Run setup first, or check the exchange name.',
+    cause,
+  });
+}
+
+export function queueMissing(queue: string, cause?: unknown): EventsError {
+  return new EventsError('queue-missing', `queue "${queue}" does not exist`, {
+    hint: 'Run setup first, or check the queue name.',
+    cause,
+  });
+}

@@ -1,6 +1,10 @@
+import { EventsError } from '../core/errors.js';
 import type { Terminal } from './io.js';
 
-/** Asks yes or no on stderr. Call only where `terminal.interactive`; `yes` is what Enter means. */
+/**
+ * Asks yes or no on stderr. Call only where `terminal.interactive`; `yes` is what Enter means. Rejects with
+ * `interrupted` on Ctrl-C.
+ */
 export async function confirm(
   terminal: Terminal,
   message: string,
@@ -14,6 +18,14 @@ export async function confirm(
     output: terminal.streams.stderr as NodeJS.WriteStream,
     signal,
   } as Parameters<typeof inquirer.createPromptModule>[0]);
-  const { answer } = await prompt([{ type: 'confirm', name: 'answer', message, default: yes }]);
-  return answer as boolean;
+  try {
+    const { answer } = await prompt([{ type: 'confirm', name: 'answer', message, default: yes }]);
+    return answer as boolean;
+  } catch (error) {
+    // inquirer's names for Ctrl-C in the prompt and for a signal that fired meanwhile.
+    if (error instanceof Error && /^(ExitPromptError|AbortPromptError)$/.test(error.name)) {
+      throw new EventsError('interrupted', 'Interrupted: nothing was changed', { cause: error });
+    }
+    throw error;
+  }
 }

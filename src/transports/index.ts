@@ -1,11 +1,14 @@
 /** Chooses a transport by its URL's scheme. A new transport is one folder plus one line here. */
 import { EventsError } from '../core/errors.js';
 import type { Transport, TransportOptions } from '../core/transport.js';
+import type { AmqpTlsOptions } from './amqp/index.js';
 
 /** Credentials and endpoints beside the URL; each transport takes what it knows. */
 export interface ConnectionOptions extends TransportOptions {
   /** RabbitMQ's management API. Default: same host, port 15672 (or the AMQP port + 10000). */
   readonly managementUrl?: string;
+  /** For `amqps:`; the URL's query may name files instead (cacertfile, certfile, keyfile, server_name_indication). */
+  readonly tls?: AmqpTlsOptions;
 }
 
 type Factory = (url: string, options: ConnectionOptions) => Promise<Transport>;
@@ -33,7 +36,7 @@ export async function createTransport(url: string, options: ConnectionOptions = 
       'usage',
       scheme ? `No transport for "${scheme}:" URLs` : 'The broker URL has no scheme',
       {
-        hint: 'Use embedded:, embedded:PATH, amqp://user:password@host:5672/vhost or amqps://….',
+        hint: 'Use embedded:, embedded:PATH, amqp://HOST:PORT/VHOST or amqps://….',
       },
     );
   }

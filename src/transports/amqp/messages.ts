@@ -1,0 +1,116 @@
+/** Messages between our model and amqplib's. */
+import type { GetMessage, Message } from 'amqplib';
+import {
+  type Headers,
+  type HeaderValue,
+  isTypedHeader,
+  type MessageProperties,
+  type OutgoingMessage,
+  type ReceivedMessage,
+} from '../../core/message.js';
+
+/** Method and property fields in one object, as amqplib's encoder takes them: it picks what it needs. */
+export interface PublishFields {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly mandatory: boolean;
+  readonly contentType: string | undefined;
+  readonly contentEncoding: string | undefined;
+  readonly headers: object | undefined;
+  readonly deliveryMode: number;
+  readonly priority: number | undefined;
+  readonly correlationId: string | undefined;
+  readonly replyTo: string | undefined;
+  readonly expiration: string | undefined;
+  readonly messageId: string | undefined;
+  readonly timestamp: number | undefined;
+  readonly type: string | undefined;
+  readonly userId: string | undefined;
+  readonly appId: string | undefined;
+}
+
+/** One shape for every message, so that the encoder's property reads stay monomorphic. */
+export function publishFields(message: OutgoingMessage): PublishFields {
+  const properties = message.properties;
+  return {
+    exchange: message.exchange,
+    routingKey: message.routingKey,
+    mandatory: message.mandatory !== false,
+    contentType: properties.contentType,
+    contentEncoding: properties.contentEncoding,
+    headers: properties.headers === undefined ? undefined : wireTable(properties.headers),
+    deliveryMode: properties.deliveryMode ?? 2,
+    priority: properties.priority,
+    correlationId: properties.correlationId,
+    replyTo: properties.replyTo,
+    expiration: properties.expiration,
+    messageId: properties.messageId,
+    timestamp: properties.timestamp,
+    type: properties.type,
+    userId: properties.userId,
+    appId: properties.appId,
+  };
+}
+
+/** amqplib knows every typed value but `bytes`, which it takes as a Buffer. */
+function wireTable(headers: Headers): object {
+  for (const value of Object.values(headers)) {
+    if (typeof value === 'object' && value !== null) return mapTable(headers, wireValue);
+  }
+  return headers;
+}
+
+function wireValue(value: HeaderValue): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(wireValue);
+  if (!isTypedHeader(value)) return mapTable(value as Headers, wireValue);
+  return value['!'] === 'bytes' ? Buffer.from(String(value.value), 'base64') : value;
+}
+
+/** A received message. Only properties that were on the wire are there. */
+export function receivedMessage(message: Message | GetMessage): ReceivedMessage {
+  const { fields, properties: wire } = message;
+  const properties: { -readonly [K in keyof MessageProperties]: MessageProperties[K] } = {};
+  if (wire.contentType !== undefined) properties.contentType = wire.contentType;
+  if (wire.contentEncoding !== undefined) properties.contentEncoding = wire.contentEncoding;
+  if (wire.headers !== undefined) properties.headers = plainTable(wire.headers);
+  if (wire.deliveryMode !== undefined) properties.deliveryMode = wire.deliveryMode;
+  if (wire.priority !== undefined) properties.priority = wire.priority;
+  if (wire.correlationId !== undefined) properties.correlationId = wire.correlationId;
+  if (wire.replyTo !== undefined) properties.replyTo = wire.replyTo;
+  if (wire.expiration !== undefined) properties.expiration = wire.expiration;
+  if (wire.messageId !== undefined) properties.messageId = wire.messageId;
+  if (wire.timestamp !== undefined) properties.timestamp = wire.timestamp;
+  if (wire.type !== undefined) properties.type = wire.type;
+  if (wire.userId !== undefined) properties.userId = wire.userId;
+  if (wire.appId !== undefined) properties.appId = wire.appId;
+  return {
+    exchange: fields.exchange,
+    routingKey: fields.routingKey,
+    body: message.content,
+    properties,
+    redelivered: fields.redelivered,
+  };
+}
+
+function plainTable(headers: { readonly [name: string]: unknown }): Headers {
+  for (const name in headers) {
+    const value = headers[name];
+    if (typeof value === 'object' && value !== null) return mapTable(headers, plainValue) as Headers;
+  }
+  return headers as Headers;
+}
+
+function plainValue(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Buffer.isBuffer(value)) return { '!': 'bytes', value: value.toString('base64') };
+  if (Array.isArray(value)) return value.map(plainValue);
+  return mapTable(value as { readonly [name: string]: unknown }, plainValue);
+}
+
+function mapTable<T>(
+  table: { readonly [name: string]: T },
+  map: (value: T) => unknown,
+): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(table).map(([name, value]) => [name, map(value)]));
+}
