@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import amqp from 'amqplib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { MessageProperties } from '../../src/core/message.js';
 import { createPublisher } from '../../src/core/publishing/publisher.js';
@@ -260,23 +259,22 @@ describeOnBothBrokers('tail', (broker) => {
     expect(await runCli(['tail', '--for', '100ms'], broker.options())).toMatchObject({ exitCode: 0 });
   });
 
-  it.skipIf(broker.name !== 'amqp')('says so when it was cut off and may have missed events', async () => {
-    const tail = await tailing(broker, '--count', '1');
-    const management = await amqp.connect(broker.url());
-    await management.close();
-    await cutConnections(broker);
-    await tail.says('connection restored');
-    await eventually('an event after the gap is shown', async () => {
-      await sendEvent(broker);
-      return tail.stdout() !== '';
+  // A file that every process opens by itself cannot be cut off: this is for the remote broker only.
+  if (broker.name === 'amqp')
+    it('says so when it was cut off and may have missed events', async () => {
+      const tail = await tailing(broker, '--count', '1');
+      await cutConnections(broker);
+      await tail.says('connection restored');
+      await eventually('an event after the gap is shown', async () => {
+        await sendEvent(broker);
+        return tail.stdout() !== '';
+      });
+      await tail.ended;
+      expect(tail.stderr()).toContain('was cut off from the broker: events may be missing here');
     });
-    await tail.ended;
-    expect(tail.stderr()).toContain('was cut off from the broker: events may be missing here');
-  });
 
-  it.skipIf(broker.name !== 'amqp' || !existsSync('/usr/bin/amqp-publish'))(
-    'sees what amqp-publish sends',
-    async () => {
+  if (broker.name === 'amqp')
+    it.skipIf(!existsSync('/usr/bin/amqp-publish'))('sees what amqp-publish sends', async () => {
       const tail = await tailing(broker, '--count', '1', '--json');
       const body = JSON.stringify({
         eventType: 'analysis.completed',
@@ -295,8 +293,7 @@ describeOnBothBrokers('tail', (broker) => {
       ]);
       const [record] = linesOf((await tail.ended).stdout);
       expect(record).toMatchObject({ valid: true, messageId: null, event: JSON.parse(body) });
-    },
-  );
+    });
 });
 
 describe.skipIf(!rabbitInstalled)('tail', () => {
