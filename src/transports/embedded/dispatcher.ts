@@ -1,0 +1,162 @@
+/**
+ * Hands messages to the readers (consumers and taps) of one transport and takes their settlements back:
+ * what comes up in one turn of the event loop is settled and claimed in one transaction.
+ */
+import type { Settlement } from '../../core/transport.js';
+import type { Broker } from './broker.js';
+import { type Claimed, claim } from './claims.js';
+import { queueMissing } from './queues.js';
+import { countSettled, type Settling, settleAll } from './settle.js';
+import type { Turn } from './turn.js';
+
+export interface Reader {
+  readonly queue: number;
+  readonly queueName: string;
+  /** Undefined: what is handed out is gone from the queue (taps). */
+  readonly consumer: number | undefined;
+  /** How many messages it can take now. */
+  wanted(): number;
+  /** `dropped`: how many the queue has dropped in all since it was declared. */
+  take(claimed: readonly Claimed[], dropped: number): void;
+  /** The queue is gone. */
+  end(reason: Error): void;
+}
+
+interface Waiting {
+  readonly settling: Settling;
+  readonly undo: () => void;
+  readonly resolve: (settlement: Settlement) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Handout {
+  readonly reader: Reader;
+  /** The queue has more that is ready. */
+  readonly more: boolean;
+  readonly claimed: readonly Claimed[];
+  readonly dropped: number;
+}
+
+/** Messages claimed at once for one reader. More would hold the write lock, and the memory, for long. */
+const CLAIM_LIMIT = 1_000;
+
+export class Dispatcher {
+  readonly #broker: Broker;
+  readonly #readers = new Set<Reader>();
+  readonly #outcome: (error: unknown) => void;
+  #waiting: Waiting[] = [];
+  /** Called when what waited before them is settled. */
+  #marks: (() => void)[] = [];
+  /** Something may have become ready since the readers were last served. */
+  #stirred = false;
+  #running: Promise<void> | undefined;
+
+  /** `outcome` is told how each transaction went: undefined for well. After an error, `stir` tries again. */
+  constructor(broker: Broker, outcome: (error: unknown) => void) {
+    this.#broker = broker;
+    this.#outcome = outcome;
+  }
+
+  add(reader: Reader): void {
+    this.#readers.add(reader);
+    this.stir();
+  }
+
+  delete(reader: Reader): void {
+    this.#readers.delete(reader);
+  }
+
+  /** There may be something to hand out. */
+  stir(): void {
+    if (this.#readers.size === 0) return;
+    this.#stirred = true;
+    this.#running ??= this.#run();
+  }
+
+  /** Calls `undo` before rejecting (`storage`): the delivery is then as unsettled as before. */
+  settle(settling: Settling, undo: () => void): Promise<Settlement> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ settling, undo, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Resolves when every settlement so far is done. (Later ones may go on and on.) */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#marks.push(resolve);
+      this.#running ??= this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0 || this.#marks.length > 0 || this.#stirred) {
+      const marks = this.#marks;
+      this.#marks = [];
+      await this.#serve();
+      for (const passed of marks) passed();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#running = undefined;
+  }
+
+  async #serve(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const hungry = this.#stirred ? [...this.#readers].filter((reader) => reader.wanted() > 0) : [];
+    this.#stirred = false;
+    try {
+      if (waiting.length === 0 && !(await this.#anythingFor(hungry))) return;
+      const { settlements, handouts } = await this.#broker.write(false, (turn) => ({
+        settlements: settleAll(
+          turn,
+          waiting.map(({ settling }) => settling),
+        ),
+        handouts: hungry.map((reader) => handOut(turn, reader)),
+      }));
+      countSettled(waiting.map(({ settling }) => settling));
+      for (const [index, { resolve }] of waiting.entries()) resolve(settlements[index] ?? 'lost');
+      this.#outcome(undefined);
+      for (const handout of handouts) this.#deliver(handout);
+    } catch (error) {
+      for (const { undo, reject } of waiting) {
+        undo();
+        reject(error);
+      }
+      this.#outcome(error);
+    }
+  }
+
+  /** Looks before locking: most stirs are not for these readers. Ends those whose queue is gone. */
+  async #anythingFor(hungry: readonly Reader[]): Promise<boolean> {
+    if (hungry.length === 0) return false;
+    return this.#broker.read((prepare, catalog) => {
+      const ready = prepare('SELECT 1 FROM lane WHERE queue = ? AND ready > 0 LIMIT 1');
+      return hungry.some(({ queue }) => !catalog.queuesById.has(queue) || ready.get(queue) !== undefined);
+    });
+  }
+
+  #deliver({ reader, claimed, dropped, more }: Handout): void {
+    if (dropped < 0) {
+      this.#readers.delete(reader);
+      reader.end(queueMissing(reader.queueName));
+      return;
+    }
+    reader.take(claimed, dropped);
+    if (more && reader.wanted() > 0) this.stir();
+  }
+}
+
+/** `dropped` -1 means that the queue is gone. */
+function handOut(turn: Turn, reader: Reader): Handout {
+  const queue = turn.catalog.queuesById.get(reader.queue);
+  if (queue === undefined) return { reader, claimed: [], dropped: -1, more: false };
+  const claimed = claim(turn, queue, reader.consumer, Math.min(reader.wanted(), CLAIM_LIMIT));
+  const dropped =
+    reader.consumer === undefined
+      ? turn.prepare('SELECT dropped FROM queue WHERE id = ?').get(queue.id)?.[0]
+      : 0;
+  const more = turn.lanes(queue.id).some(({ ready }) => ready > 0);
+  return { reader, claimed, dropped: Number(dropped), more };
+}
