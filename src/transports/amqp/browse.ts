@@ -13,7 +13,7 @@ import type { Channel, ConsumeMessage } from 'amqplib';
 import type { ReceivedMessage } from '../../core/message.js';
 import type { BrowseOptions } from '../../core/transport.js';
 import type { AmqpAddress } from './address.js';
-import { onScratchChannel } from './channels.js';
+import { closeChannel, onScratchChannel } from './channels.js';
 import { channelFailure, closedError } from './failures.js';
 import type { Link } from './link.js';
 import { receivedMessage } from './messages.js';
@@ -107,12 +107,8 @@ async function takeChunk(
 async function putBack(channel: Channel): Promise<void> {
   try {
     channel.nackAll(true);
-    // amqplib leaves close() pending for ever when the connection goes meanwhile; the event comes in any case.
-    const gone = new Promise<void>((resolve) => {
-      channel.once('close', resolve);
-    });
-    await Promise.race([channel.close(), gone]);
   } catch {
-    // Gone already, and with it everything it held went back.
+    return; // gone already, and with it everything it held went back
   }
+  await closeChannel(channel);
 }

@@ -13,7 +13,21 @@ export async function onScratchChannel<T>(
   try {
     return await operation(channel);
   } finally {
-    // Rejects when the broker closed it already, which is what was wanted.
-    await channel.close().catch(() => {});
+    await closeChannel(channel);
+  }
+}
+
+/**
+ * Closes a channel, however it stands. amqplib leaves `close()` pending for ever when the connection goes
+ * meanwhile; the channel's `close` event comes in any case.
+ */
+export async function closeChannel(channel: Channel): Promise<void> {
+  const gone = new Promise<void>((resolve) => {
+    channel.once('close', resolve);
+  });
+  try {
+    await Promise.race([channel.close(), gone]);
+  } catch {
+    // Closed already, by the broker or with its connection: that is what was wanted.
   }
 }

@@ -5,6 +5,7 @@
 import type { Channel } from 'amqplib';
 import type { Subscription } from '../../core/transport.js';
 import type { AmqpAddress } from './address.js';
+import { closeChannel } from './channels.js';
 import { channelFailure, closedError } from './failures.js';
 import type { Link } from './link.js';
 import { makePause } from './pause.js';
@@ -92,7 +93,7 @@ export class ReopeningSubscription implements Subscription {
       open.settling.flush();
       open.settling.end();
       // Closing the channel is what puts the unsettled back; a channel that is gone already has done so.
-      await within(CLOSE_MS, Promise.allSettled([open.channel.close()]));
+      await within(CLOSE_MS, closeChannel(open.channel));
     }
     this.finish.resolve();
   }
@@ -119,14 +120,14 @@ export class ReopeningSubscription implements Subscription {
     });
     try {
       open = await this.options.open(wire, channel, (why) => {
-        void channel.close().catch(() => {});
+        void closeChannel(channel);
         lost(why);
       });
     } catch (error) {
-      await channel.close().catch(() => {}); // closed by the broker with its refusal
+      await closeChannel(channel);
       throw error;
     }
-    if (this.stopped) await channel.close().catch(() => {});
+    if (this.stopped) await closeChannel(channel);
     else this.current = open;
   }
 

@@ -1,4 +1,5 @@
 /** Looking into a queue without touching it: page by page, so that a deep one fits into memory. */
+import { queueMissing } from '../../core/errors.js';
 import type { ReceivedMessage } from '../../core/message.js';
 import type { QueueCounts } from '../../core/transport.js';
 import type { Broker } from './broker.js';
@@ -7,7 +8,7 @@ import { receivedFrom } from './claims.js';
 import { entryFrom, FRESH_ENTRIES, RETURNED_ENTRIES } from './entries.js';
 import { expireDue } from './expiry.js';
 import { type Lane, readLanes } from './lane.js';
-import { countsOf, queueMissing } from './queues.js';
+import { countsOf } from './queues.js';
 import type { Reaper } from './reaper.js';
 import { assertUnlocked } from './topology.js';
 

@@ -2,10 +2,11 @@
  * Hands messages to the readers (consumers and taps) of one transport and takes their settlements back:
  * what comes up in one turn of the event loop is settled and claimed in one transaction.
  */
+import { queueMissing } from '../../core/errors.js';
 import type { Settlement } from '../../core/transport.js';
 import type { Broker } from './broker.js';
 import { type Claimed, claim } from './claims.js';
-import { queueMissing } from './queues.js';
+
 import { countSettled, type Settling, settleAll } from './settle.js';
 import type { Turn } from './turn.js';
 

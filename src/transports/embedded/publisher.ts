@@ -1,5 +1,5 @@
 /** Group commit: the publishes of one turn of the event loop become durable in one transaction. */
-import { EventsError } from '../../core/errors.js';
+import { EventsError, exchangeMissing, unroutable } from '../../core/errors.js';
 import type { MessageProperties, OutgoingMessage } from '../../core/message.js';
 import { MAX_TTL_MS } from './arguments.js';
 import type { Broker } from './broker.js';
@@ -115,7 +115,7 @@ function storeOne(
 ): EventsError | undefined {
   const targets = routeOf(turn, message, moreKeys);
   if (targets === undefined) return exchangeMissing(message.exchange);
-  if (targets.length === 0) return mandatory ? unroutable(message) : undefined;
+  if (targets.length === 0) return mandatory ? unroutable(message.exchange, message.key) : undefined;
   const full = targets.filter((queue) => wouldOverflow(turn, queue, message.body.length));
   const taking = full.length === 0 ? targets : targets.filter((queue) => !full.includes(queue));
   for (const queue of full) {
@@ -196,17 +196,5 @@ function refusedBy(queues: readonly QueueRecord[]): EventsError {
   const names = queues.map(({ spec }) => spec.name).join(', ');
   return new EventsError('publish-refused', `queue ${names} is full`, {
     hint: 'Its x-overflow is reject-publish: let a consumer make room, then publish again.',
-  });
-}
-
-export function exchangeMissing(exchange: string): EventsError {
-  return new EventsError('exchange-missing', `exchange "${exchange}" does not exist`, {
-    hint: 'Run setup first, or check the exchange name.',
-  });
-}
-
-function unroutable({ exchange, key }: StoredMessage): EventsError {
-  return new EventsError('unroutable', `no queue is bound for "${key}" on exchange "${exchange}"`, {
-    hint: 'Run setup to create the queues and bindings, or check the routing key.',
   });
 }

@@ -1,5 +1,4 @@
 /** The end of queues, and their consumers. */
-import { EventsError } from '../../core/errors.js';
 import type { QueueCounts } from '../../core/transport.js';
 import type { Prepare, QueueRecord } from './catalog.js';
 import { releaseClaims } from './claims.js';
@@ -67,10 +66,4 @@ export function countsOf(prepare: Prepare, queue: QueueRecord): QueueCounts {
 
 function activeConsumers(prepare: Prepare, queue: number): number {
   return Number(prepare('SELECT count(*) FROM consumer WHERE queue = ? AND active = 1').get(queue)?.[0] ?? 0);
-}
-
-export function queueMissing(name: string): EventsError {
-  return new EventsError('queue-missing', `queue "${name}" does not exist`, {
-    hint: 'Run setup first, or check the queue name.',
-  });
 }

@@ -1,5 +1,5 @@
 /** The consumers and taps of one transport: opening them, keeping them served, ending them. */
-import { EventsError, messageOf } from '../../core/errors.js';
+import { EventsError, messageOf, queueMissing } from '../../core/errors.js';
 import type {
   ConsumeOptions,
   Delivery,
@@ -13,7 +13,7 @@ import type { Bell } from './bell.js';
 import type { Broker } from './broker.js';
 import { Consumer } from './consumer.js';
 import { Dispatcher } from './dispatcher.js';
-import { addConsumer, deleteQueue, endConsumer, queueMissing, stopConsumer } from './queues.js';
+import { addConsumer, deleteQueue, endConsumer, stopConsumer } from './queues.js';
 import type { Reaper } from './reaper.js';
 import { type OwnSubscription, openSubscription } from './subscription.js';
 import { declareTap, Tap } from './tap.js';

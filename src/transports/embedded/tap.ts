@@ -1,9 +1,9 @@
 /** A tap reads its own bounded queue, one message at a time, and tells of drops where they happened. */
+import { exchangeMissing } from '../../core/errors.js';
 import { bind, type QueueSpec } from '../../core/topology/model.js';
 import type { TapHandlers, TapOptions } from '../../core/transport.js';
 import type { Claimed } from './claims.js';
 import type { Reader } from './dispatcher.js';
-import { exchangeMissing } from './publisher.js';
 import { declare } from './topology.js';
 import type { Turn } from './turn.js';
 

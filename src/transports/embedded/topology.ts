@@ -1,5 +1,5 @@
 /** Declaring, comparing and deleting exchanges, queues and bindings, inside one turn. */
-import { EventsError } from '../../core/errors.js';
+import { EventsError, exchangeMissing, queueMissing } from '../../core/errors.js';
 import {
   type BindingSpec,
   bindingName,
@@ -17,8 +17,7 @@ import {
 } from '../../core/topology/observe.js';
 import { checkExchange, checkQueue, checkText } from './arguments.js';
 import type { Catalog, QueueRecord } from './catalog.js';
-import { exchangeMissing } from './publisher.js';
-import { deleteQueue, queueMissing } from './queues.js';
+import { deleteQueue } from './queues.js';
 import type { Turn } from './turn.js';
 
 /** Compares a topology with what there is. */
