@@ -32,6 +32,7 @@ interface Rehearsal {
 const FIXTURE = new URL('../../fixtures/atma/events.jsonl', import.meta.url);
 /** The broker is on this machine: what takes longer than this is broken. */
 const PATIENCE_MS = 10_000;
+const INDENT = '   ';
 
 /** `rehearse`: the main job from end to end, with nothing installed and nothing left behind. */
 export function rehearseCommand(deps: CommandDeps): Command {
@@ -78,6 +79,10 @@ async function runRehearse(options: RehearseOptions, session: Session): Promise<
     .split('\n')
     .map((line, at) => readLine(catalog, { source: 'rehearsal', now }, at + 1, Buffer.from(line)))
     .filter((item): item is StreamItem => item !== undefined);
+  const narrow = {
+    style: terminal.style,
+    columns: terminal.columns === undefined ? undefined : terminal.columns - INDENT.length,
+  };
   let tailed = 0;
   let seenAll: () => void = () => {};
   const allSeen = new Promise<void>((resolve) => {
@@ -88,7 +93,7 @@ async function runRehearse(options: RehearseOptions, session: Session): Promise<
     {
       async onMessage(message) {
         const { record } = toRecord(catalog, message, new Date(now()));
-        await say(`   ${renderEvent(record, message.body, terminal)}`);
+        await say(`${INDENT}${renderEvent(record, message.body, narrow)}`);
         tailed++;
         if (tailed === items.length) seenAll();
       },

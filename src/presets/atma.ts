@@ -9,11 +9,15 @@ import { defineCatalog, defineEvent } from '../core/events/catalog.js';
 import { bind, exchange, queue, type Topology } from '../core/topology/model.js';
 import type { Environment, Preset } from './preset.js';
 
-const uuid = z.guid('expected a UUID');
+/** A field that is not there is reported as missing, not as ill-formed. */
+const expected = (what: string) => ({
+  error: ({ input }: { input?: unknown }) => (input === undefined ? undefined : `expected ${what}`),
+});
+const uuid = z.guid(expected('a UUID'));
 const job = {
   jobId: uuid,
   userId: uuid,
-  userEmail: z.email('expected an e-mail address'),
+  userEmail: z.email(expected('an e-mail address')),
 };
 const metadata = {
   assessmentName: z.string().min(1),
