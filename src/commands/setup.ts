@@ -29,6 +29,9 @@ Examples:
   $ atma-events setup --yes --profile staging
   $ atma-events setup --check --json      in CI: exit 0 as declared, 4 not, 5 unreachable
 
+On RabbitMQ it looks through the management API (RABBITMQ_MANAGEMENT_URL or the config's managementUrl; default: port
+15672 of the same host). Without it, bindings cannot be verified, and setup says so.
+
 A queue that exists with other arguments is a conflict: setup then changes nothing and exits 4.
 JSON: {"transport","changes":[{"action","kind","name","reason"?}],"applied"}`,
     )

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import amqp from 'amqplib';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { exchange, queue } from '../../src/core/topology/model.js';
 import { eventually } from '../await.js';
 import { rabbitInstalled, sharedRabbit } from '../brokers/shared.js';
@@ -152,6 +152,43 @@ describe.skipIf(!rabbitInstalled)('after setup on RabbitMQ', () => {
       exchanges: ['atma_events_exchange', 'atma_events_exchange_dlx'],
     });
     await transport.close();
+  });
+});
+
+describe.skipIf(!rabbitInstalled)('setup without the management API', () => {
+  const env = {
+    EVENTS_EXCHANGE_NAME: 'blind_events',
+    EVENTS_QUEUE_NAME_NOTIFICATIONS: 'blind_n',
+    EVENTS_QUEUE_NAME_ASSESSMENTS: 'blind_a',
+    RABBITMQ_MANAGEMENT_URL: 'http://127.0.0.1:1',
+  };
+
+  it('creates everything, then says which bindings it could not verify, and still finds what differs', async () => {
+    const { url } = await sharedRabbit();
+    const { createTransport } = await import('../../src/transports/index.js');
+    const transport = await createTransport(url);
+    const queues = ['blind_n', 'blind_a', 'blind_n_dlq', 'blind_a_dlq'];
+    onTestFinished(async () => {
+      await transport.remove({ queues, exchanges: ['blind_events', 'blind_events_dlx'] });
+      await transport.close();
+    });
+    const run = (...args: string[]) => runCli(['setup', '--url', url, '--json', ...args], { env });
+    const actions = (stdout: string) =>
+      JSON.parse(stdout).changes.map((change: { action: string }) => change.action);
+
+    expect(actions((await run()).stdout)).toEqual(Array(14).fill('create'));
+    const check = await run('--check');
+    expect(check.exitCode).toBe(0);
+    expect(check.stderr).toContain('warning: 8 things could not be verified');
+    await transport.remove({ queues: ['blind_a'] });
+    const missing = await run('--check');
+    expect(missing.exitCode).toBe(4);
+    expect(actions(missing.stdout).filter((action: string) => action === 'create')).toHaveLength(4);
+    await transport.apply({ exchanges: [], queues: [queue('blind_a', { 'x-max-length': 7 })], bindings: [] });
+    const conflict = await run();
+    expect(conflict.exitCode).toBe(4);
+    expect(conflict.stdout).toContain('x-max-length is 7, expected not set');
+    expect(conflict.stdout).toContain('x-dead-letter-exchange is not set, expected \\"blind_events_dlx\\"');
   });
 });
 
