@@ -40,22 +40,25 @@ export async function connect<M extends EventMap>(
   options: BusOptions & { preset?: Preset<M>; catalog?: Catalog<M>; topology?: Topology } = {},
 ): Promise<Bus<M> | Bus<AtmaEvents>> {
   const environment = options.environment ?? process.env;
-  const transport = await createTransport(options.url ?? (environment.RABBITMQ_URL || DEFAULT_URL), options);
+  const url = options.url ?? (environment.RABBITMQ_URL || DEFAULT_URL);
+  if (options.catalog) {
+    const system = { catalog: options.catalog, topology: options.topology ?? EMPTY_TOPOLOGY };
+    return busOf(system, await openTransport(url, options), options);
+  }
+  if (options.preset)
+    return busOf(options.preset.build(environment), await openTransport(url, options), options);
+  return busOf(atma.build(environment), await openTransport(url, options), options);
+}
+
+async function openTransport(url: string, options: ConnectionOptions): Promise<Transport> {
+  const transport = await createTransport(url, options);
   try {
     await transport.open();
+    return transport;
   } catch (error) {
     await transport.close();
     throw error;
   }
-  if (options.catalog) {
-    return busOf(
-      { catalog: options.catalog, topology: options.topology ?? EMPTY_TOPOLOGY },
-      transport,
-      options,
-    );
-  }
-  if (options.preset) return busOf(options.preset.build(environment), transport, options);
-  return busOf(atma.build(environment), transport, options);
 }
 
 function busOf<M extends EventMap>(

@@ -5,6 +5,7 @@ export * from './core/errors.js';
 export * from './core/events/catalog.js';
 export * from './core/events/codec.js';
 export * from './core/events/envelope.js';
+export { describeIssues } from './core/events/field-issues.js';
 export * from './core/message.js';
 export * from './core/publishing/publisher.js';
 export * from './core/topology/model.js';

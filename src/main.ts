@@ -14,12 +14,14 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     process.stdout.write(`${version()}\n`);
     return EXIT.done;
   }
-  const { streams, pipeClosed } = processStreams();
+  const { streams, pipeClosed, outputFailed } = processStreams();
   const interruption = catchSignals();
   try {
     const { runProgram } = await import('./program.js');
     const exitCode = await runProgram(argv, depsOf(streams, interruption.signal), version());
-    return pipeClosed() ? EXIT.done : exitCode;
+    if (outputFailed()) return EXIT.failed;
+    // `tail | head` is how one stops a tail; any other outcome is what it is, read or not.
+    return pipeClosed() && exitCode === EXIT.interrupted ? EXIT.done : exitCode;
   } finally {
     interruption.release();
   }
@@ -36,30 +38,37 @@ function depsOf(streams: Streams, signal: AbortSignal): Deps {
   };
 }
 
-/** A reader that closes the pipe (`| head`) ends the command quietly: its signal fires, the exit code is 0. */
-let closePipe: () => void = () => {};
+/** Set while a command runs: makes its signal fire because its output has nowhere to go. */
+let endOutput: (reason: EventsError) => void = () => {};
 
-function processStreams(): { streams: Streams; pipeClosed: () => boolean } {
+function processStreams(): { streams: Streams; pipeClosed: () => boolean; outputFailed: () => boolean } {
   let closed = false;
+  let failed = false;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    closed = true;
-    closePipe();
+    if (error.code === 'EPIPE') {
+      closed = true;
+      endOutput(new EventsError('interrupted', 'The reader of the output is gone'));
+      return;
+    }
+    if (!failed) process.stderr.write(`error: Cannot write the output: ${error.message}\n`);
+    failed = true;
+    process.exitCode = EXIT.failed; // it may come after the command has returned
+    endOutput(new EventsError('interrupted', 'The output cannot be written'));
   });
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error; // nobody reads the notes: the work goes on
-  });
+  // Nobody can be told that the notes cannot be written; the work goes on and the exit code speaks.
+  process.stderr.on('error', () => {});
   const { stdin, stdout, stderr, env } = process;
   return {
     streams: { stdin, stdout, stderr, environment: env, directory: process.cwd() },
     pipeClosed: () => closed,
+    outputFailed: () => failed,
   };
 }
 
 /** The first signal drains and sums up; the second ends the process at once. */
 function catchSignals(): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
-  closePipe = () => controller.abort(new EventsError('interrupted', 'The reader of the output is gone'));
+  endOutput = (reason) => controller.abort(reason);
   const onSignal = (name: NodeJS.Signals) => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted);
     controller.abort(new EventsError('interrupted', `Interrupted by ${name}`));

@@ -40,8 +40,8 @@ export async function runProgram(argv: readonly string[], deps: Deps, version: s
       continue;
     }
     const command = (await entry.load())({
-      async run(leaf, work) {
-        exitCode = await runCommand(deps, leaf, work);
+      async run(leaf, work, output) {
+        exitCode = await runCommand(deps, leaf, work, output?.streaming);
       },
     });
     inherit(command, program);

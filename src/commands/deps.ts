@@ -1,12 +1,13 @@
 /** What commands get from outside, and the session in which one of them runs. */
 import type { Command } from 'commander';
-import { isEventsError } from '../core/errors.js';
+import { isEventsError, messageOf } from '../core/errors.js';
 import type { Transport, TransportNotice, TransportOptions } from '../core/transport.js';
 import type { Settings } from '../project/settings.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import { createTerminal, type Streams, type Terminal } from '../terminal/io.js';
 import { type GlobalOptions, globalsOf } from '../terminal/options.js';
 import { reportError } from '../terminal/report-error.js';
+import { hideEmails, hidePasswords } from '../terminal/safe-text.js';
 
 /** Concrete transports, streams, time and signals come from the composition root. */
 export interface Deps {
@@ -39,7 +40,15 @@ export interface Session {
 
 /** What a command file declares with: it hands in its work and the exit code is taken care of. */
 export interface CommandDeps {
-  run(command: Command, work: (session: Session) => Promise<ExitCode>): Promise<void>;
+  /**
+   * With `--json` a failure prints `{"error":{"code","message","hint"?}}`; not where the output is a stream of
+   * lines that all mean an event.
+   */
+  run(
+    command: Command,
+    work: (session: Session) => Promise<ExitCode>,
+    output?: { readonly streaming: boolean },
+  ): Promise<void>;
 }
 
 /** Runs a command's work: terminal, releases, errors to exit code. */
@@ -47,6 +56,7 @@ export async function runCommand(
   deps: Deps,
   command: Command,
   work: (session: Session) => Promise<ExitCode>,
+  streaming = false,
 ): Promise<ExitCode> {
   const globals = globalsOf(command);
   const terminal = createTerminal(deps.streams, {
@@ -75,9 +85,11 @@ export async function runCommand(
 
   function report(error: unknown): ExitCode {
     if (isEventsError(error, 'interrupted')) {
-      terminal.note(error.message);
+      // With its reader gone a command ends without a word, as `head` expects.
+      if (!deps.streams.stdout.destroyed) terminal.note(error.message);
       return EXIT.interrupted;
     }
+    if (globals.json && !streaming) void terminal.json({ error: errorDocument(error) });
     return reportError(error, terminal, globals.debug);
   }
 }
@@ -124,6 +136,16 @@ function createSession(
     },
     open: (settings) => openUrl(settings.url, settings),
     openLazily: (settings) => create(settings.url, settings),
+  };
+}
+
+function errorDocument(error: unknown): object {
+  if (!isEventsError(error)) return { code: 'defect', message: messageOf(error) };
+  const clean = (text: string) => hideEmails(hidePasswords(text));
+  return {
+    code: error.code,
+    message: clean(error.message),
+    ...(error.hint !== undefined && { hint: clean(error.hint) }),
   };
 }
 

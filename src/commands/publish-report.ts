@@ -1,7 +1,7 @@
 /** What `publish` says in the end, and with which exit code. */
 
 import type { EventsError } from '../core/errors.js';
-import { describeIssues } from '../core/events/codec.js';
+import { describeIssues } from '../core/events/field-issues.js';
 import type { StopReason, StreamError, StreamReport } from '../core/publishing/stream.js';
 import { EXIT, type ExitCode, exitCodeOf } from '../terminal/exit-codes.js';
 import type { Terminal } from '../terminal/io.js';
@@ -20,17 +20,11 @@ interface PublishContext {
   readonly elapsedMs: number;
 }
 
-/** The report when the broker was not even reached; `failed` events were to be sent, as far as that is known. */
-export function notStarted(error: EventsError, failed: number): StreamReport {
-  return {
-    published: 0,
-    confirmed: 0,
-    returned: 0,
-    failed,
-    errors: [{ line: 1, error }],
-    stopped: 'broker',
-    continueFrom: 1,
-  };
+/** The report when nothing could be sent: wrong input, or a broker that was not reached. */
+export function notStarted(error: EventsError, failed: number, firstLine: number): StreamReport {
+  const stopped = exitCodeOf(error.code) === EXIT.unreachable ? 'broker' : 'source';
+  const errors = [{ line: firstLine, error }];
+  return { published: 0, confirmed: 0, returned: 0, failed, errors, stopped, continueFrom: firstLine };
 }
 
 /** Prints the report; returns the exit code of `publishExitCode`. */
@@ -46,13 +40,13 @@ export async function finishPublish(
       returned,
       failed,
       errors: errors.map(({ line, error }) => ({
-        ...(context.file !== undefined && { line }),
+        ...(context.file !== undefined && context.address !== undefined && { line }),
         code: error.code,
         message: messageWithIssues({ line, error }),
       })),
       ...(context.file !== undefined && continueFrom !== undefined && { startLine: continueFrom }),
     });
-  } else if (report.published > 0 || context.dryRun) {
+  } else if (context.address !== undefined && (report.published > 0 || report.errors.length === 0)) {
     await terminal.out(renderReport(report, context));
   }
   printErrors(report, context, terminal, globals.debug);
@@ -101,13 +95,13 @@ function printErrors(
   terminal: Terminal,
   debug: boolean,
 ): void {
-  const say = (line: string) => terminal.streams.stderr.write(`${line}\n`);
+  const say = (line: string) => terminal.err(safeLine(line));
   const reached = address !== undefined;
   for (const each of report.errors.slice(0, SHOWN_ERRORS)) {
     if (file === undefined || !reached) reportError(each.error, terminal, debug);
     else {
       say(`error: ${file === '-' ? 'stdin' : file}:${each.line}: ${messageWithIssues(each)}`);
-      if (each.error.hint) say(`  ${safeLine(each.error.hint)}`);
+      if (each.error.hint) say(`  ${each.error.hint}`);
     }
   }
   const more = report.errors.length - SHOWN_ERRORS;
@@ -125,8 +119,9 @@ function printErrors(
 
 const STOPPED: { readonly [reason in StopReason]: string } = {
   interrupted: 'Interrupted',
-  broker: 'Stopped because the broker went away',
+  broker: 'Stopped: this would have met every event',
   errors: 'Stopped after too many errors (--max-errors)',
+  source: 'Stopped because the input ended in an error',
 };
 
 function messageWithIssues({ error }: StreamError): string {

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
+import { accessSync, constants, createReadStream, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { Command } from 'commander';
 import { EventsError, isEventsError } from '../core/errors.js';
 import type { Catalog } from '../core/events/catalog.js';
-import { jsonProblem } from '../core/events/codec.js';
+import { parseJson } from '../core/events/json.js';
 import type { OutgoingMessage } from '../core/message.js';
 import { messageFor, readLine } from '../core/publishing/input.js';
 import { publishStream, type StreamItem } from '../core/publishing/stream.js';
 import type { Transport } from '../core/transport.js';
 import { setPaths } from '../project/set-paths.js';
 import type { ExitCode } from '../terminal/exit-codes.js';
-import { readLines } from '../terminal/lines.js';
+import { type Line, readLines } from '../terminal/lines.js';
 import { positiveNumber, wholeNumber } from '../terminal/options.js';
 import { startProgress } from '../terminal/progress.js';
 import type { CommandDeps, Session } from './deps.js';
@@ -76,16 +76,57 @@ async function runPublish(
   options: PublishOptions,
   session: Session,
 ): Promise<ExitCode> {
+  const { signal, terminal } = session;
+  const context = { type, file: options.from, dryRun: options.dryRun };
+  // Ends a source that waits for input when the stream stops for another reason.
+  const reading = new AbortController();
+  const source = { ...session, signal: AbortSignal.any([signal, reading.signal]) };
+  let prepared: Prepared;
+  try {
+    prepared = await prepare(type, options, source);
+  } catch (error) {
+    if (!isEventsError(error) || error.code === 'interrupted') throw error;
+    const toSend = type === undefined ? 0 : options.count;
+    return finishPublish(notStarted(error, toSend, options.startLine), session, { ...context, elapsedMs: 0 });
+  }
+  const { transport, items } = prepared;
+  const progress = startProgress(terminal, 'publishing', session.globals.quiet);
+  const startedAt = performance.now();
+  const report = await publishStream(transport, items, {
+    maxErrors: options.maxErrors,
+    firstLine: options.startLine,
+    signal,
+    onProgress: ({ confirmed, failed, returned }) => progress.update(confirmed, failed + returned),
+    ...(options.rate !== undefined && { rate: options.rate }),
+  });
+  progress.stop();
+  reading.abort();
+  const id = options.count === 1 ? prepared.lastId() : undefined;
+  return finishPublish(report, session, {
+    ...context,
+    ...(id !== undefined && { id }),
+    address: transport.address,
+    elapsedMs: performance.now() - startedAt,
+  });
+}
+
+interface Prepared {
+  readonly transport: Pick<Transport, 'publish' | 'address'>;
+  readonly items: AsyncIterable<readonly StreamItem[]>;
+  /** Id of the last event made from the command line. */
+  lastId(): string | undefined;
+}
+
+/** Everything that can be found wrong before the first event is sent; the broker comes last. */
+async function prepare(
+  type: string | undefined,
+  options: PublishOptions,
+  session: Session,
+): Promise<Prepared> {
   checkUsage(type, options);
-  const { signal } = session;
   const settings = await session.settings();
   const { catalog } = settings.system;
   const publisher = { now: session.now, ...(settings.source !== undefined && { source: settings.source }) };
-  const context = {
-    type,
-    file: options.from,
-    dryRun: options.dryRun,
-  };
   let lastId: string | undefined;
   const items =
     type === undefined
@@ -95,37 +136,13 @@ async function runPublish(
           lastId = message.properties.messageId;
           return message;
         });
-  const transport = options.dryRun ? NOWHERE : await session.open(settings).catch(unreached);
-  if ('code' in transport)
-    return finishPublish(notStarted(transport, type === undefined ? 0 : options.count), session, {
-      ...context,
-      elapsedMs: 0,
-    });
-
-  const progress = startProgress(session.terminal, 'publishing');
-  const startedAt = performance.now();
-  const report = await publishStream(transport, items, {
-    maxErrors: options.maxErrors,
-    signal,
-    onProgress: ({ confirmed, failed, returned }) => progress.update(confirmed, failed + returned),
-    ...(options.rate !== undefined && { rate: options.rate }),
-  }).finally(() => progress.stop());
-  return finishPublish(report, session, {
-    ...context,
-    ...(options.count === 1 && lastId !== undefined && { id: lastId }),
-    address: transport.address,
-    elapsedMs: performance.now() - startedAt,
-  });
+  if (options.from !== undefined && options.from !== '-') requireReadable(fileOf(options.from, session));
+  const transport = options.dryRun ? NOWHERE : await session.open(settings);
+  return { transport, items, lastId: () => lastId };
 }
 
 /** Where a dry run sends: everything that is valid is taken, nothing goes anywhere. */
-const NOWHERE: Pick<Transport, 'publish' | 'address'> = { address: 'nobody', publish: async () => {} };
-
-/** A broker that was never reached is an outcome to report like any other; what is not an `EventsError` is not. */
-function unreached(error: unknown): EventsError {
-  if (isEventsError(error) && error.code !== 'interrupted') return error;
-  throw error;
-}
+const NOWHERE: Prepared['transport'] = { address: 'nobody', publish: async () => {} };
 
 function checkUsage(type: string | undefined, options: PublishOptions): void {
   const single = options.data !== undefined || options.set.length > 0 || options.sample;
@@ -157,14 +174,12 @@ async function inputOf(
   const definition = catalog.get(type);
   if (options.data !== undefined) {
     const file = options.data.startsWith('@') ? options.data.slice(1) : undefined;
-    const text =
-      options.data === '-' ? await readAll(session) : file === undefined ? options.data : readText(file);
-    try {
-      return JSON.parse(text);
-    } catch (error) {
-      const where = file ?? (options.data === '-' ? 'stdin' : '--data');
-      throw new EventsError('input-invalid', `${where} is not JSON: ${jsonProblem(error)}`);
-    }
+    const fromStdin = options.data === '-';
+    const text = fromStdin ? await readAll(session) : file === undefined ? options.data : readText(file);
+    const parsed = parseJson(text);
+    if ('value' in parsed) return parsed.value;
+    const where = file ?? (fromStdin ? 'stdin' : '--data');
+    throw new EventsError('input-invalid', `${where} is not JSON: ${parsed.problem}`);
   }
   if (!options.sample) return {};
   if (definition.sample === undefined) throw new EventsError('usage', `The catalog has no sample of ${type}`);
@@ -175,14 +190,18 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new EventsError('input-invalid', `Cannot read ${file}`, { cause: error });
+    throw cannotRead(file, error);
   }
 }
 
 async function readAll({ terminal, signal }: Session): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of addAbortSignal(signal, terminal.streams.stdin) as AsyncIterable<Buffer>)
-    chunks.push(chunk);
+  const { stdin } = terminal.streams;
+  try {
+    for await (const chunk of addAbortSignal(signal, stdin) as AsyncIterable<Buffer>) chunks.push(chunk);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  }
   return Buffer.concat(chunks).toString('utf8');
 }
 
@@ -216,25 +235,44 @@ function withId(message: OutgoingMessage, messageId: string): OutgoingMessage {
 /** Lines of the file or of stdin from `--start-line` on. An abort ends the reading. */
 async function* linesOf(
   options: PublishOptions,
-  { terminal, signal }: Session,
+  session: Session,
   read: (line: number, bytes: Buffer) => StreamItem | undefined,
 ): AsyncGenerator<StreamItem[]> {
   const from = options.from ?? '-';
   const stream: Readable =
     from === '-'
-      ? terminal.streams.stdin
-      : createReadStream(resolve(terminal.streams.directory, from), { highWaterMark: 256 * 1024 });
-  try {
-    for await (const lines of readLines(addAbortSignal(signal, stream))) {
-      const items: StreamItem[] = [];
-      for (const { number, bytes } of lines) {
-        const item = number < options.startLine ? undefined : read(number, bytes);
-        if (item) items.push(item);
-      }
-      yield items;
+      ? session.terminal.streams.stdin
+      : createReadStream(fileOf(from, session), { highWaterMark: 256 * 1024 });
+  const batches = readLines(addAbortSignal(session.signal, stream))[Symbol.asyncIterator]();
+  for (;;) {
+    let batch: IteratorResult<Line[]>;
+    try {
+      batch = await batches.next();
+    } catch (error) {
+      if (session.signal.aborted) return;
+      throw cannotRead(from === '-' ? 'stdin' : from, error);
     }
-  } catch (error) {
-    if (signal.aborted) return;
-    throw new EventsError('input-invalid', `Cannot read ${from === '-' ? 'stdin' : from}`, { cause: error });
+    if (batch.done) return;
+    yield batch.value.flatMap(({ number, bytes }) => {
+      const item = number < options.startLine ? undefined : read(number, bytes);
+      return item === undefined ? [] : [item];
+    });
   }
+}
+
+function fileOf(name: string, { terminal }: Session): string {
+  return resolve(terminal.streams.directory, name);
+}
+
+/** A file that is not there is told before a broker is asked for. */
+function requireReadable(file: string): void {
+  try {
+    accessSync(file, constants.R_OK);
+  } catch (error) {
+    throw cannotRead(file, error);
+  }
+}
+
+function cannotRead(file: string, cause: unknown): EventsError {
+  return new EventsError('input-invalid', `Cannot read ${file}`, { cause });
 }

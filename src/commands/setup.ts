@@ -71,12 +71,7 @@ async function runSetup(options: SetupOptions, session: Session): Promise<ExitCo
     return finish(false, EXIT.difference);
   }
   if (options.check) {
-    if (!globals.json)
-      await terminal.out(
-        plan.creates > 0
-          ? `${count(plan.creates, 'thing')} missing: run setup.`
-          : 'Everything is as declared.',
-      );
+    if (!globals.json) await terminal.out(renderCheck(plan));
     return finish(false, plan.creates > 0 ? EXIT.difference : EXIT.done);
   }
   if (options.dryRun) {
@@ -117,10 +112,17 @@ function describe({ kind, name, reason }: Change): string {
   return safeLine(`${kind.padEnd(8)} ${name}${reason ? `: ${reason}` : ''}`);
 }
 
-function renderOutcome(plan: TopologyPlan): string {
-  const kept = plan.changes.length - plan.creates;
-  if (plan.creates === 0) return 'Nothing to do: everything is as declared.';
-  return `Created ${plan.creates}, kept ${kept}.`;
+function renderCheck({ creates, unverified }: TopologyPlan): string {
+  if (creates > 0) return `${count(creates, 'thing')} missing: run setup.`;
+  return unverified === 0
+    ? 'Everything is as declared.'
+    : `Nothing is known to be missing; ${count(unverified, 'thing')} could not be verified.`;
+}
+
+function renderOutcome({ creates, unverified, changes }: TopologyPlan): string {
+  if (creates === 0 && unverified === 0) return 'Nothing to do: everything is as declared.';
+  const again = unverified === 0 ? '' : `, declared ${unverified} again that could not be verified`;
+  return `Created ${creates}${again}, kept ${changes.length - creates - unverified}.`;
 }
 
 function unverifiedText(plan: TopologyPlan): string {

@@ -1,5 +1,5 @@
 /** One event as one line for people. */
-import { describeIssues } from '../core/events/codec.js';
+import { describeIssues } from '../core/events/field-issues.js';
 import type { EventRecord } from '../core/events/record.js';
 import type { Terminal } from '../terminal/io.js';
 import { hideEmails, safeLine } from '../terminal/safe-text.js';
@@ -17,16 +17,16 @@ export function renderEvent(
   { style, columns }: Pick<Terminal, 'style' | 'columns'>,
 ): string {
   const time = record.receivedAt.slice(11, 23);
-  const type = safeLine(record.type ?? record.routingKey);
+  const type = clean(record.type ?? record.routingKey);
   const route =
     record.routingKey === record.type
       ? ''
-      : ` via ${safeLine(`${record.exchange || '(default)'}/${record.routingKey}`)}`;
+      : ` via ${clean(`${record.exchange || '(default)'}/${record.routingKey}`)}`;
   const problem = record.valid ? '' : ` INVALID ${describeIssues(record.errors ?? [])}`;
   const plain = `${time}  ${type}${route}`;
   const room = (columns ?? LONGEST_LINE) - plain.length - 2;
   const rest = shorten(
-    safeLine(hideEmails(`${problem}${problem ? '  ' : ''}${bodyText(record, body)}`.trimStart())),
+    clean(`${problem}${problem ? '  ' : ''}${bodyText(record, body)}`.trimStart()),
     Math.max(room, 20),
   );
   const paint = record.valid ? style.cyan : style.red;
@@ -36,7 +36,7 @@ export function renderEvent(
 /** The body in one line: compact JSON without what the line says already, or what kind of bytes it is. */
 function bodyText(record: EventRecord, body: Buffer): string {
   if (record.event === null || typeof record.event !== 'object') {
-    return `${body.length} bytes: ${body.subarray(0, LONGEST_LINE).toString('latin1')}`;
+    return `${body.length} bytes: ${body.subarray(0, LONGEST_LINE).toString('utf8')}`;
   }
   // A body of megabytes is not worth serialising for one line.
   if (body.length > 64 * 1024) return `${body.length} bytes of JSON`;
@@ -46,4 +46,9 @@ function bodyText(record: EventRecord, body: Buffer): string {
 
 function shorten(text: string, room: number): string {
   return text.length <= room ? text : `${text.slice(0, room - 1)}…`;
+}
+
+/** Safe first: an address must not hide behind an invisible character. */
+function clean(text: string): string {
+  return hideEmails(safeLine(text));
 }

@@ -10,6 +10,7 @@ import { type AppendFile, openAppend } from '../storage/append-file.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import { compileFilter, FILTER_NAMES, type Filter } from '../terminal/filter.js';
 import { argument, wholeNumber } from '../terminal/options.js';
+import { startTimer } from '../terminal/timer.js';
 import { type CommandDeps, type Session, untilAborted } from './deps.js';
 import { renderEvent } from './tail-line.js';
 
@@ -21,7 +22,7 @@ interface TailOptions {
   readonly exchange: readonly string[];
   readonly queue?: string;
   readonly browse: boolean;
-  readonly buffer: number;
+  readonly buffer?: number;
 }
 
 /** `tail`: copies of events as they are published, or the messages waiting in a queue. */
@@ -49,9 +50,8 @@ export function tailCommand(deps: CommandDeps): Command {
     .option('--browse', 'leave the messages where they are', false)
     .option(
       '--buffer <n>',
-      'copies the broker keeps for a slow reader before it drops the oldest',
+      'copies the broker keeps for a slow reader before it drops the oldest (default 10000)',
       wholeNumber(1),
-      10_000,
     )
     .addHelpText(
       'after',
@@ -63,12 +63,15 @@ Examples:
   $ atma-events tail --for 1h --save day.jsonl
   $ atma-events tail --queue analysis_events_notifications_dlq --browse
 
+With --browse on RabbitMQ, consumers do not get the messages while they are being looked at; then they are back in
+their places, flagged redelivered (a quorum queue counts a delivery: with a delivery limit, do not look too often).
+
 Prints "tailing …" on stderr once it is bound, and says so when events may be missing. E-mail addresses are
 hidden in the lines for people; --json and --save hold the event as it is.
 JSON, a line per event: {"receivedAt","exchange","routingKey","messageId","type","headers","valid","errors"?,"event"}`,
     )
     .action((patterns: string[], options: TailOptions, command: Command) =>
-      deps.run(command, (session) => runTail(patterns, options, session)),
+      deps.run(command, (session) => runTail(patterns, options, session), { streaming: true }),
     );
 }
 
@@ -77,41 +80,63 @@ async function runTail(
   options: TailOptions,
   session: Session,
 ): Promise<ExitCode> {
-  if ((options.queue === undefined) === options.browse) {
-    throw new EventsError('usage', options.browse ? '--browse needs --queue' : '--queue needs --browse', {
-      hint: 'tail never takes messages from a queue: --queue NAME --browse looks at them where they are.',
-    });
-  }
+  checkUsage(options);
   const filter = options.filter === undefined ? undefined : await compileFilter(options.filter);
   const settings = await session.settings();
+  const { catalog, topology } = settings.system;
+  const keys = patterns.length === 0 ? ['#'] : patterns;
   const file = options.save === undefined ? undefined : openAppend(options.save);
   if (file) session.defer(() => file.close());
+  const sink = createSink(options, session, catalog, filter, file);
+
+  if (options.queue !== undefined) {
+    const transport = await session.openLazily(settings);
+    // Every message looked at is out of its consumers' reach for that time: take no more than will be shown.
+    const limit = patterns.length === 0 && filter === undefined ? options.count : undefined;
+    return browseQueue(options.queue, keys, limit, transport, sink, session);
+  }
+
   const transport = await session.open(settings);
-  const keys = patterns.length === 0 ? ['#'] : patterns;
-  const sink = createSink(options, session, settings.system.catalog, filter, file);
-
-  if (options.queue !== undefined) return browseQueue(options.queue, keys, transport, sink, session);
-
-  const { catalog, topology } = settings.system;
   const exchanges =
     options.exchange.length > 0 ? options.exchange : [...new Set(catalog.definitions.map((d) => d.exchange))];
-  const bindings = tapBindings(exchanges, keys, topology, catalog);
   const tap = await transport.tap(
-    { bindings, bufferLimit: options.buffer },
+    {
+      bindings: tapBindings(exchanges, keys, topology, catalog),
+      bufferLimit: options.buffer ?? DEFAULT_BUFFER,
+    },
     {
       onMessage: (message) => sink.take(message),
       onGap: (gap) => session.terminal.warn(gapText(gap)),
     },
   );
-  session.terminal.streams.stderr.write(
-    `tailing ${keys.join(' ')} on ${exchanges.join(', ')} (${transport.address})\n`,
-  );
+  session.terminal.err(`tailing ${keys.join(' ')} on ${exchanges.join(', ')} (${transport.address})`);
   const ended = await until(sink, options.for, tap.ended, session);
   await tap.stop();
   await sink.drained();
   await tap.close();
   session.terminal.note(sink.summary());
   return ended;
+}
+
+const DEFAULT_BUFFER = 10_000;
+
+function checkUsage(options: TailOptions): void {
+  if ((options.queue === undefined) === options.browse) {
+    throw new EventsError('usage', options.browse ? '--browse needs --queue' : '--queue needs --browse', {
+      hint: 'tail never takes messages from a queue: --queue NAME --browse looks at them where they are.',
+    });
+  }
+  const live = [
+    options.for !== undefined && '--for',
+    options.exchange.length > 0 && '--exchange',
+    options.buffer !== undefined && '--buffer',
+  ];
+  const meaningless = live.filter(Boolean);
+  if (options.browse && meaningless.length > 0) {
+    throw new EventsError('usage', `${meaningless.join(', ')} means nothing with --browse`, {
+      hint: '--browse shows what waits in the queue and ends.',
+    });
+  }
 }
 
 /** Waits for the count, the time, the end of the tap, or a signal. */
@@ -121,9 +146,9 @@ async function until(
   tapEnded: Promise<void>,
   { signal }: Session,
 ): Promise<ExitCode> {
-  let timer: NodeJS.Timeout | undefined;
+  let callOff = () => {};
   const time = new Promise<void>((resolve) => {
-    if (forMs !== undefined) timer = setTimeout(resolve, forMs);
+    if (forMs !== undefined) callOff = startTimer(forMs, resolve);
   });
   try {
     await untilAborted(Promise.race([sink.full, time, tapEnded]), signal);
@@ -132,24 +157,27 @@ async function until(
     if (error === signal.reason) return EXIT.interrupted;
     throw error;
   } finally {
-    clearTimeout(timer);
+    callOff();
   }
 }
 
 async function browseQueue(
   queue: string,
   keys: readonly string[],
+  limit: number | undefined,
   transport: Transport,
   sink: Sink,
   { terminal, signal }: Session,
 ): Promise<ExitCode> {
-  for await (const message of transport.browse(queue)) {
+  for await (const message of transport.browse(queue, limit === undefined ? {} : { limit })) {
     if (keys.some((key) => matchesBindingKey(key, message.routingKey))) await sink.take(message);
     if (sink.isFull() || signal.aborted) break;
   }
   terminal.note(sink.summary());
   if (!transport.features.browseLeavesNoTrace) {
-    terminal.note('Looking flagged these messages "redelivered"; otherwise they are as they were.');
+    terminal.note(
+      'They are back in their places, flagged "redelivered"; a quorum queue has counted one more delivery of each.',
+    );
   }
   return signal.aborted ? EXIT.interrupted : EXIT.done;
 }
@@ -189,10 +217,10 @@ function createSink(
   const take = async (message: ReceivedMessage) => {
     if (isFull()) return;
     const { record } = toRecord(catalog, message, new Date(now()));
-    if (filter && !filter(record)) return;
-    shown++;
-    if (!record.valid) invalid++;
     try {
+      if (filter && !filter(record)) return;
+      shown++;
+      if (!record.valid) invalid++;
       file?.append(`${JSON.stringify(toSavedRecord(record, message))}\n`);
     } catch (error) {
       fail(error);

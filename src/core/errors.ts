@@ -54,6 +54,8 @@ export interface ErrorDetails {
   readonly cause?: unknown;
   /** Per-field problems, with code `event-invalid` or `config-invalid`. */
   readonly issues?: readonly FieldIssue[];
+  /** Id of the event that was being published. */
+  readonly eventId?: string;
 }
 
 /** An error with a stable `code`, a `hint` for the person who reads it, and the `cause` underneath. */
@@ -61,6 +63,8 @@ export class EventsError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly issues: readonly FieldIssue[];
+  /** Set when a publish failed: publish again with this id where the outcome is unknown. */
+  readonly eventId: string | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -68,6 +72,7 @@ export class EventsError extends Error {
     this.code = code;
     this.hint = details.hint;
     this.issues = details.issues ?? [];
+    this.eventId = details.eventId;
   }
 }
 

@@ -83,7 +83,5 @@ export function plainHeader(value: HeaderValue): HeaderValue {
 
 /** All headers without their wire types; `{}` for none. */
 export function plainHeaders(headers: Headers | undefined): Headers {
-  const plain: Record<string, HeaderValue> = {};
-  for (const [name, value] of Object.entries(headers ?? {})) plain[name] = plainHeader(value);
-  return plain;
+  return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name, plainHeader(value)]));
 }

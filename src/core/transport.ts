@@ -38,7 +38,10 @@ export type TransportNotice =
 /** What settling a delivery came to. `lost`: its channel or lease was gone, so it will be delivered again. */
 export type Settlement = 'settled' | 'lost';
 
-/** One hand-off of a message to a consumer. Settle it exactly once; a second call throws. */
+/**
+ * One hand-off of a message to a consumer. Settle it exactly once: a second call throws `usage`. A settlement that
+ * rejects (`storage`: a full disk, say) has not happened, and may be made again.
+ */
 export interface Delivery {
   readonly message: ReceivedMessage;
   /**

@@ -138,16 +138,9 @@ function atmaTopology(exchangeName: string, notifications: string, assessments: 
   };
 }
 
-/** The preset of ATMA (see the plan, section 4.2, for the variables). */
+/** The preset of ATMA. Reads the plan's variables for its names (section 4.2 of the plan). */
 export const atma: Preset<AtmaEvents> = {
   name: 'atma',
-  description: 'ATMA talent mapping: analysis events for notifications and assessments',
-  variables: {
-    EVENTS_EXCHANGE_NAME: 'exchange of the events (default atma_events_exchange)',
-    EVENTS_QUEUE_NAME_NOTIFICATIONS:
-      'queue of the notification service (default analysis_events_notifications)',
-    EVENTS_QUEUE_NAME_ASSESSMENTS: 'queue of the assessment service (default analysis_events_assessments)',
-  },
   build(environment: Environment) {
     const exchangeName = environment.EVENTS_EXCHANGE_NAME || 'atma_events_exchange';
     return {

@@ -13,8 +13,6 @@ export interface System<M extends EventMap = EventMap> {
 /** A ready-made system, whose names can be changed by the team's own environment variables. */
 export interface Preset<M extends EventMap = EventMap> {
   readonly name: string;
-  readonly description: string;
-  /** Environment variables it reads, with what each means. */
-  readonly variables: { readonly [name: string]: string };
+  /** Names come from the environment variables that the team already uses, else from the preset. */
   build(environment: Environment): System<M>;
 }

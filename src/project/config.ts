@@ -1,6 +1,6 @@
 /** The project's own config file: its shape, and how it becomes a catalog and a topology. No I/O. */
 import { z } from 'zod';
-import { EventsError } from '../core/errors.js';
+import { EventsError, messageOf } from '../core/errors.js';
 import {
   type Catalog,
   defineCatalog,
@@ -9,7 +9,9 @@ import {
   type EventInput,
 } from '../core/events/catalog.js';
 import { closest } from '../core/events/closest.js';
+import { fieldIssues } from '../core/events/field-issues.js';
 import type { ExchangeSpec, QueueSpec, Topology } from '../core/topology/model.js';
+import { isDuration } from './duration.js';
 
 const args = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({});
 
@@ -46,31 +48,45 @@ const connection = {
   /** RabbitMQ management API. */
   managementUrl: z.string().optional(),
   /** Time allowed to reach the broker, such as "10s". */
-  timeout: z.string().optional(),
+  timeout: z.string().refine(isDuration, { error: 'expected a duration such as "10s"' }).optional(),
 };
 
-const eventSchema = z.looseObject({
+const eventSchema = z.strictObject({
   type: z.string(),
-  exchange: z.string(),
+  exchange: z.string().max(255),
   schema: z.custom<object>((value) => typeof value === 'object' && value !== null, {
     error: 'expected a zod schema or a JSON Schema object',
   }),
-});
-
-const configSchema = z.strictObject({
-  preset: z.string().optional(),
-  source: z.string().optional(),
-  events: z.array(eventSchema).optional(),
-  topology: z
-    .strictObject({
-      exchanges: z.array(exchangeSchema).default([]),
-      queues: z.array(queueSchema).default([]),
-      bindings: z.array(bindingSchema).default([]),
+  version: z.int().min(1).optional(),
+  routingKey: z.string().max(255).optional(),
+  wire: z.enum(['data', 'flat']).optional(),
+  description: z.string().optional(),
+  sample: z.unknown().optional(),
+  id: z
+    .custom<(data: unknown, time: Date) => string>((value) => typeof value === 'function', {
+      error: 'expected a function',
     })
     .optional(),
-  profiles: z.record(z.string(), z.strictObject(connection)).default({}),
-  ...connection,
 });
+
+const configSchema = z
+  .strictObject({
+    preset: z.string().optional(),
+    source: z.string().optional(),
+    events: z.array(eventSchema).optional(),
+    topology: z
+      .strictObject({
+        exchanges: z.array(exchangeSchema).default([]),
+        queues: z.array(queueSchema).default([]),
+        bindings: z.array(bindingSchema).default([]),
+      })
+      .optional(),
+    profiles: z.record(z.string(), z.strictObject(connection)).default({}),
+    ...connection,
+  })
+  .refine(({ preset, events, topology }) => preset === undefined || (events ?? topology) === undefined, {
+    error: 'a config has either a preset or events and a topology of its own',
+  });
 
 /** A parsed config file. */
 export type ParsedConfig = z.output<typeof configSchema>;
@@ -96,18 +112,36 @@ export function parseConfig(value: unknown, file: string): ParsedConfig {
   const result = configSchema.safeParse(value);
   if (result.success) return result.data;
   throw new EventsError('config-invalid', `${file} is not a valid config`, {
-    issues: result.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })),
+    issues: fieldIssues(result.error.issues),
     hint: 'docs/your-own-events.md shows a complete config file.',
   });
 }
 
-/** The catalog of a config's events; JSON Schemas are compiled. */
+/** The catalog of a config's events; JSON Schemas are compiled. Throws `config-invalid`. */
 export function catalogOf(config: ParsedConfig): Catalog {
-  const definitions = (config.events ?? []).map((event) => {
-    const schema = isZod(event.schema) ? event.schema : z.fromJSONSchema(event.schema as never);
-    return defineEvent({ ...(event as unknown as EventInput<string, z.ZodType>), schema });
+  const definitions = (config.events ?? []).map(({ schema, ...event }) => {
+    const given = Object.fromEntries(Object.entries(event).filter(([, value]) => value !== undefined));
+    return defineEvent({
+      ...(given as typeof event & { type: string }),
+      schema: schemaOf(event.type, schema),
+    } as EventInput<string, z.ZodType>);
   });
   return defineCatalog(...definitions);
+}
+
+function schemaOf(type: string, schema: object): z.ZodType {
+  if (isZod(schema)) return schema;
+  try {
+    return z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]);
+  } catch (error) {
+    throw new EventsError(
+      'config-invalid',
+      `The JSON Schema of ${type} cannot be used: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 /** The topology of a config. Throws `config-invalid` when a binding names what the topology does not have. */

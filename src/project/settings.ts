@@ -6,7 +6,7 @@ import type { Environment, System } from '../presets/preset.js';
 import { DEFAULT_URL } from '../transports/index.js';
 import type { ParsedConfig } from './config.js';
 import { parseDuration } from './duration.js';
-import { loadConfig } from './load.js';
+import { type LoadedConfig, loadConfig } from './load.js';
 
 /** What options may say. */
 export interface SettingsInput {
@@ -31,10 +31,12 @@ export interface Settings {
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
+type Profile = ParsedConfig['profiles'][string];
+
 /**
- * Order of precedence for the broker URL: `--url`; the profile named by `--profile`; `ATMA_EVENTS_URL`,
- * `RABBITMQ_URL`; the config's `url`; `embedded:`. A profile asked for by name beats the environment, so
- * that `--profile production` never talks to what a forgotten variable points at.
+ * Order of precedence for the broker: `--url`; the profile named by `--profile` or `ATMA_EVENTS_PROFILE`;
+ * `ATMA_EVENTS_URL`, `RABBITMQ_URL`; the config's `url`; `embedded:`. A profile asked for by name never falls
+ * back to a variable: `--profile production` must not talk to what somebody has forgotten to unset.
  */
 export async function resolveSettings(
   input: SettingsInput,
@@ -44,31 +46,50 @@ export async function resolveSettings(
   const loaded = await loadConfig(directory, input.config);
   const config = loaded?.config;
   const profile = profileOf(config?.profiles, input.profile ?? environment.ATMA_EVENTS_PROFILE);
-  const named = input.profile === undefined ? undefined : profile;
-  const timeout = named?.timeout ?? profile?.timeout ?? config?.timeout;
-  const presetName =
-    input.preset ?? environment.ATMA_EVENTS_PRESET ?? config?.preset ?? (config?.events ? undefined : 'atma');
+  const timeout = profile?.timeout ?? config?.timeout;
   return {
-    url:
-      input.url ??
-      named?.url ??
-      (environment.ATMA_EVENTS_URL || environment.RABBITMQ_URL || profile?.url || config?.url || DEFAULT_URL),
-    managementUrl:
-      named?.managementUrl ??
-      (environment.RABBITMQ_MANAGEMENT_URL || profile?.managementUrl || config?.managementUrl || undefined),
+    ...brokerOf(input, profile, environment, config),
     timeoutMs: input.timeoutMs ?? (timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDuration(timeout)),
     source: config?.source,
-    system:
-      presetName === undefined && config
-        ? await systemOf(config)
-        : presetOf(presetName ?? 'atma').build(environment),
-    origin: presetName === undefined ? (loaded?.file ?? 'config') : `preset ${presetName}`,
+    ...(await systemOf(input.preset ?? (environment.ATMA_EVENTS_PRESET || undefined), loaded, environment)),
   };
 }
 
-async function systemOf(config: ParsedConfig): Promise<System> {
-  const { catalogOf, topologyOf } = await import('./config.js');
-  return { catalog: catalogOf(config), topology: topologyOf(config) };
+/** The management API comes from where the URL comes from: one broker's password is not for another's host. */
+function brokerOf(
+  input: SettingsInput,
+  profile: Profile | undefined,
+  environment: Environment,
+  config: ParsedConfig | undefined,
+): Pick<Settings, 'url' | 'managementUrl'> {
+  const ownManagement = environment.RABBITMQ_MANAGEMENT_URL || undefined;
+  if (input.url !== undefined) return { url: input.url, managementUrl: ownManagement };
+  if (profile !== undefined) {
+    if (profile.url === undefined) {
+      throw new EventsError('config-invalid', 'The profile names no url', {
+        hint: 'Give the profile a url, or pass --url.',
+      });
+    }
+    return { url: profile.url, managementUrl: profile.managementUrl };
+  }
+  const variable = environment.ATMA_EVENTS_URL || environment.RABBITMQ_URL;
+  if (variable) return { url: variable, managementUrl: ownManagement };
+  return { url: config?.url ?? DEFAULT_URL, managementUrl: config?.managementUrl ?? ownManagement };
+}
+
+async function systemOf(
+  preset: string | undefined,
+  loaded: LoadedConfig | undefined,
+  environment: Environment,
+): Promise<Pick<Settings, 'system' | 'origin'>> {
+  const name = preset ?? loaded?.config.preset;
+  if (name === undefined && loaded && (loaded.config.events ?? loaded.config.topology) !== undefined) {
+    const { catalogOf, topologyOf } = await import('./config.js');
+    const { config, file } = loaded;
+    return { system: { catalog: catalogOf(config), topology: topologyOf(config) }, origin: file };
+  }
+  const chosen = name ?? 'atma';
+  return { system: presetOf(chosen).build(environment), origin: `preset ${chosen}` };
 }
 
 function presetOf(name: string) {

@@ -19,26 +19,33 @@ export function openAppend(path: string): AppendFile {
   }
   // Pipes and devices (/dev/stdout, process substitution) have no length to go back to.
   const regular = fstatSync(fd).isFile();
-  if (regular && endsMidLine(fd)) writeSync(fd, '\n'); // what a crash left half written stays a line of its own
+  const write = (text: string) => {
+    const bytes = Buffer.from(text);
+    let written = 0;
+    try {
+      while (written < bytes.length) written += writeSync(fd, bytes, written);
+    } catch (error) {
+      takeBack(fd, written, regular);
+      throw new EventsError('storage', `Cannot write ${path}`, {
+        cause: error,
+        hint: 'Every line in the file so far is whole; the event that failed is not among them.',
+      });
+    }
+  };
+  // What a crash left half written stays a line of its own.
+  if (regular && endsMidLine(fd)) write('\n');
   return {
-    append(text) {
-      const before = regular ? fstatSync(fd).size : 0;
-      try {
-        const bytes = Buffer.from(text);
-        for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-      } catch (error) {
-        if (regular) ftruncateSync(fd, before);
-        throw new EventsError('storage', `Cannot write ${path}`, {
-          cause: error,
-          hint: 'Every line in the file so far is whole; the event that failed is not among them.',
-        });
-      }
-    },
+    append: write,
     close() {
       if (regular) fsyncSync(fd);
       closeSync(fd);
     },
   };
+}
+
+/** Removes the last `count` bytes: they are this process's own, for its writes came last. */
+function takeBack(fd: number, count: number, regular: boolean): void {
+  if (regular && count > 0) ftruncateSync(fd, fstatSync(fd).size - count);
 }
 
 function endsMidLine(fd: number): boolean {

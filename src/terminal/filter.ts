@@ -1,43 +1,55 @@
 /** `--filter` expressions: CEL (https://cel.dev), the language of Kubernetes and cloud event filters. */
-import { EventsError, messageOf } from '../core/errors.js';
+import { EventsError } from '../core/errors.js';
 import type { EventRecord } from '../core/events/record.js';
 
-/** What an expression can name, with its meaning; shown in the help of every command that filters. */
-export const FILTER_NAMES = 'event, eventType, routingKey, exchange, messageId, headers, valid';
+/** What an expression can name, with CEL types; shown in the help of every command that filters. */
+const VARIABLES = {
+  event: 'dyn',
+  eventType: 'dyn',
+  routingKey: 'string',
+  exchange: 'string',
+  messageId: 'dyn',
+  headers: 'dyn',
+  valid: 'bool',
+} as const;
+
+export const FILTER_NAMES = Object.keys(VARIABLES).join(', ');
 
 export type Filter = (record: EventRecord) => boolean;
 
 /**
- * Compiles an expression. Throws `usage` when it does not parse. A record without a field that the
- * expression names does not match; `has(event.field)` asks for the field itself.
+ * Compiles an expression. Throws `usage` when it does not parse, names something unknown or cannot be true or
+ * false. A record without a field that the expression names does not match; `has(event.field)` asks for the
+ * field itself. The filter throws `usage` when the expression gives something else than true or false.
  */
 export async function compileFilter(expression: string): Promise<Filter> {
-  const { Environment, ParseError } = await import('@marcbachmann/cel-js');
-  const environment = new Environment({ unlistedVariablesAreDyn: true });
-  let evaluate: (context: Record<string, unknown>) => unknown;
-  try {
-    evaluate = environment.parse(expression);
-  } catch (error) {
-    if (!(error instanceof ParseError)) throw error;
-    throw new EventsError('usage', `The filter does not parse: ${messageOf(error)}`, {
-      hint: `Example: event.metadata.retryCount > 2 && routingKey == "analysis.failed". Names: ${FILTER_NAMES}.`,
-    });
-  }
+  const { Environment, EvaluationError } = await import('@marcbachmann/cel-js');
+  const environment = new Environment();
+  for (const [name, type] of Object.entries(VARIABLES)) environment.registerVariable(name, type);
+  const checked = environment.check(expression);
+  if (!checked.valid) throw notAFilter(firstLine(checked.error?.message ?? 'it does not parse'));
+  if (checked.type !== 'bool' && checked.type !== 'dyn') throw notAFilter(`it is a ${checked.type}`);
+  const evaluate = environment.parse(expression);
   return (record) => {
+    let matches: unknown;
     try {
-      return (
-        evaluate({
-          event: record.event,
-          eventType: record.type,
-          routingKey: record.routingKey,
-          exchange: record.exchange,
-          messageId: record.messageId,
-          headers: record.headers,
-          valid: record.valid,
-        }) === true
-      );
-    } catch {
-      return false; // a field that this event does not have, or has with another type: no match
+      matches = evaluate({ ...record, eventType: record.type });
+    } catch (error) {
+      if (error instanceof EvaluationError) return false; // a field that this event lacks, or of another type
+      throw error;
     }
+    if (typeof matches !== 'boolean') throw notAFilter(`it gives ${typeof matches}, not true or false`);
+    return matches;
   };
+}
+
+function notAFilter(why: string): EventsError {
+  return new EventsError('usage', `Not a filter: ${why}`, {
+    hint: `Example: event.metadata.retryCount > 2 && routingKey == "analysis.failed". Names: ${FILTER_NAMES}.`,
+  });
+}
+
+/** CEL's message without the lines that point into the expression. */
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0] ?? message;
 }

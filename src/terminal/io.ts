@@ -1,7 +1,7 @@
 /** The terminal as commands see it: results on stdout, everything else on stderr. */
 import type { Readable, Writable } from 'node:stream';
 import { Chalk, type ChalkInstance } from 'chalk';
-import { hidePasswords, safeLine, safeText } from './safe-text.js';
+import { hidePasswords, safeJson, safeLine, safeOutput, safeText } from './safe-text.js';
 
 /** What a process gives: its streams and environment. Tests pass their own. */
 export interface Streams {
@@ -32,6 +32,8 @@ export interface Terminal {
   out(text: string): Promise<void>;
   /** A result, as one line of JSON. */
   json(value: unknown): Promise<void>;
+  /** An error or what else must be said, on stderr. */
+  err(text: string): void;
   /** What a person wants to know beside the result; silent with `--quiet`. */
   note(text: string): void;
   /** What must not be missed, even with `--quiet`. */
@@ -49,13 +51,14 @@ function styleOf(stream: { isTTY?: boolean }, streams: Streams, options: Termina
 
 /** The terminal of these streams. */
 export function createTerminal(streams: Streams, options: TerminalOptions): Terminal {
+  const style = styleOf(streams.stdout, streams, options);
   const errorStyle = styleOf(streams.stderr, streams, options);
   const err = (text: string) => {
-    streams.stderr.write(`${text}\n`);
+    streams.stderr.write(`${hidePasswords(safeOutput(text, errorStyle.level > 0))}\n`);
   };
   return {
     streams,
-    style: styleOf(streams.stdout, streams, options),
+    style,
     errorStyle,
     interactive:
       options.input &&
@@ -63,14 +66,15 @@ export function createTerminal(streams: Streams, options: TerminalOptions): Term
       streams.stderr.isTTY === true &&
       streams.stdout.isTTY === true,
     columns: streams.stdout.isTTY ? streams.stdout.columns : undefined,
-    out: (text) => write(streams.stdout, `${text}\n`),
-    json: (value) => write(streams.stdout, `${JSON.stringify(value)}\n`),
+    out: (text) => write(streams.stdout, `${safeOutput(text, style.level > 0)}\n`),
+    json: (value) => write(streams.stdout, `${safeJson(JSON.stringify(value))}\n`),
+    err,
     note(text) {
       if (!options.quiet) err(text);
     },
-    warn: (text) => err(`${errorStyle.yellow('warning:')} ${hidePasswords(safeText(text))}`),
+    warn: (text) => err(`${errorStyle.yellow('warning:')} ${safeText(text)}`),
     debug(text) {
-      if (options.debug) err(errorStyle.dim(`debug: ${hidePasswords(safeLine(text))}`));
+      if (options.debug) err(errorStyle.dim(`debug: ${safeLine(text)}`));
     },
   };
 }

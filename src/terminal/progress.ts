@@ -8,11 +8,15 @@ export interface Progress {
 
 const REDRAW_MS = 200;
 
-/** A line on stderr with count and rate, redrawn at most five times a second; nothing where there is no terminal. */
-export function startProgress(terminal: Terminal, what: string, now = () => performance.now()): Progress {
+/** A line on stderr with count and rate, redrawn at most five times a second; nothing where there is no terminal, or with `quiet`. */
+export function startProgress(
+  terminal: Terminal,
+  what: string,
+  quiet: boolean,
+  now = () => performance.now(),
+): Progress {
   const { stderr, environment } = terminal.streams;
-  if (!stderr.isTTY || environment.TERM === 'dumb' || !terminal.interactive)
-    return { update() {}, stop() {} };
+  if (!stderr.isTTY || environment.TERM === 'dumb' || quiet) return { update() {}, stop() {} };
   const startedAt = now();
   let drawnAt = startedAt;
   let drawn = false;

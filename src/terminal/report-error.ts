@@ -17,7 +17,7 @@ export function reportError(error: unknown, terminal: Terminal, debug: boolean):
   if (isEventsError(error) && error.hint) lines.push(`  ${clean(error.hint)}`);
   if (debug && error instanceof Error && error.stack) lines.push(errorStyle.dim(clean(error.stack)));
   else if (!isEventsError(error)) lines.push('  This is a defect of atma-events; --debug shows where.');
-  terminal.streams.stderr.write(`${lines.join('\n')}\n`);
+  terminal.err(lines.join('\n'));
   return isEventsError(error) ? exitCodeOf(error.code) : EXIT.failed;
 }
 

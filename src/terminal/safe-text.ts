@@ -18,9 +18,10 @@ export function safeText(text: string): string {
   return text.split('\n').map(safeLine).join('\n');
 }
 
-const EMAIL = /[\p{L}\p{N}._%+-]+@((?:[\p{L}\p{N}-]+\.)+[\p{L}]{2,})/gu;
+// Whatever can stand before the @ of an address in JSON, text or a header; a name with an apostrophe, too.
+const EMAIL = /[^\s"<>(),:;@[\]{}]+@((?:[\p{L}\p{N}-]+\.)+\p{L}{2,})/gu;
 
-/** E-mail addresses reduced to their domain: `***@example.com`. */
+/** E-mail addresses reduced to their domain: `***@example.com`. Call it on text that is safe already. */
 export function hideEmails(text: string): string {
   return text.includes('@') ? text.replace(EMAIL, '***@$1') : text;
 }
@@ -35,4 +36,29 @@ export function hidePasswords(text: string): string {
 
 function hex(code: number, width: number): string {
   return code.toString(16).padStart(width, '0');
+}
+
+// The colours that chalk writes (no other control sequence), or anything unsafe.
+const STYLE_OR_UNSAFE = /\p{Cc}\[(?:[0-479]|2[2-9]|3\d|9[0-7])m|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/**
+ * The last gate before a stream: everything unsafe is shown as an escape, but line feeds, and our own colours
+ * where there are any. Text from outside has been made safe before it was coloured.
+ */
+export function safeOutput(text: string, colours: boolean): string {
+  if (!colours) return safeText(text);
+  return text.replace(STYLE_OR_UNSAFE, (match) => {
+    if (match === '\n') return match;
+    return match.length > 1 && match.startsWith('\u001b') ? match : safeLine(match);
+  });
+}
+
+// JSON.stringify escapes C0 only; C1 controls, bidi marks and line separators would reach the terminal.
+const UNSAFE_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** JSON that means the same and holds no character that a terminal acts on. */
+export function safeJson(json: string): string {
+  return json.replace(UNSAFE_IN_JSON, (character) =>
+    Array.from({ length: character.length }, (_, at) => `\\u${hex(character.charCodeAt(at), 4)}`).join(''),
+  );
 }

@@ -90,6 +90,39 @@ describe('settings', () => {
     expect(await url({}, {})).toBe('amqp://from-config');
   });
 
+  it('never fall back from a profile to a variable that somebody forgot', async () => {
+    writeJson({ ...json, profiles: { ...json.profiles, empty: { timeout: '1s' } } });
+    const environment = {
+      RABBITMQ_URL: 'amqp://forgotten',
+      RABBITMQ_MANAGEMENT_URL: 'http://forgotten:15672',
+    };
+    await expect(resolveSettings({ profile: 'empty' }, environment, folder)).rejects.toMatchObject({
+      code: 'config-invalid',
+    });
+    const named = await resolveSettings({}, { ...environment, ATMA_EVENTS_PROFILE: 'production' }, folder);
+    expect(named).toMatchObject({ url: 'amqp://production', managementUrl: 'http://production:15672' });
+  });
+
+  it('take a config with a topology alone as the whole system, and an empty variable as unset', async () => {
+    writeJson({ topology: json.topology });
+    const { system } = await resolveSettings({}, { ATMA_EVENTS_PRESET: '' }, folder);
+    expect(system.topology.queues.map(({ name }) => name)).toEqual(['mail']);
+    expect(system.catalog.definitions).toEqual([]);
+  });
+
+  it.each([
+    [{ events: [{ ...json.events[0], wire: 'flatt' }] }, 'events.0.wire'],
+    [{ events: [{ ...json.events[0], version: 'two' }] }, 'events.0.version'],
+    [{ timeout: 'soon' }, 'timeout'],
+    [{ preset: 'atma', events: json.events }, ''],
+  ])('name the field of a config that is wrong: %#', async (config, path) => {
+    writeJson(config);
+    await expect(resolveSettings({}, {}, folder)).rejects.toMatchObject({
+      code: 'config-invalid',
+      issues: [{ path }],
+    });
+  });
+
   it.each([
     [
       {

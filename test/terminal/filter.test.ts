@@ -26,7 +26,6 @@ describe('a filter', () => {
     ['has(event.nothing)', false],
     ['event.nothing.at.all == 1', false],
     ['event.metadata > 1', false],
-    ['event.metadata.retryCount', false],
   ])('%s is %s', async (expression, matches) => {
     expect((await compileFilter(expression))(record)).toBe(matches);
   });
@@ -37,4 +36,9 @@ describe('a filter', () => {
       await expect(compileFilter(expression)).rejects.toMatchObject({ code: 'usage' });
     },
   );
+
+  it('that gives no truth value says so at the first event instead of showing nothing', async () => {
+    const filter = await compileFilter('event.metadata.retryCount');
+    expect(() => filter(record)).toThrow('gives number, not true or false');
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hideEmails, hidePasswords, safeLine } from '../../src/terminal/safe-text.js';
+import { hideEmails, hidePasswords, safeJson, safeLine, safeOutput } from '../../src/terminal/safe-text.js';
 
 describe('untrusted text', () => {
   it('cannot drive a terminal', () => {
@@ -32,5 +32,30 @@ describe('secrets', () => {
     expect(hideEmails('{"userEmail":"budi.s+x@mail.example.co.id"} @ a@b')).toBe(
       '{"userEmail":"***@mail.example.co.id"} @ a@b',
     );
+  });
+});
+
+describe('output', () => {
+  it('keeps the colours that are ours and shows every other control sequence', () => {
+    const text = '\u001b[32mok\u001b[39m \u001b[2J\u001b[8mhidden\u009b31m\nnext';
+    expect(safeOutput(text, true)).toBe('\u001b[32mok\u001b[39m \\x1b[2J\\x1b[8mhidden\\x9b31m\nnext');
+    expect(safeOutput(text, false)).toBe('\\x1b[32mok\\x1b[39m \\x1b[2J\\x1b[8mhidden\\x9b31m\nnext');
+  });
+
+  it('as JSON means the same and drives no terminal', () => {
+    const value = { c1: '\u009b31m', bidi: '\u202e', tag: '\u{e0001}', line: '\u2028', plain: 'é 🎉' };
+    const json = safeJson(JSON.stringify(value));
+    expect(JSON.parse(json)).toEqual(value);
+    expect(json).toMatch(/^[\u0020-\u007e\u00a0-\uffff]*$/);
+    expect(json).not.toMatch(/[\p{Cf}\p{Zl}]/u);
+  });
+
+  it.each([
+    ["o'brien@example.com", '***@example.com'],
+    ['jané.doe@example.com!', '***@example.com!'],
+    ['jane\\u200b@example.com', '***@example.com'],
+    ['<a@b.co>,"c@d.co"', '<***@b.co>,"***@d.co"'],
+  ])('hides the whole person in %s', (text, hidden) => {
+    expect(hideEmails(text)).toBe(hidden);
   });
 });

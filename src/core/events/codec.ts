@@ -13,7 +13,7 @@
  * | traceparent, tracestate | headers of the same name |
  */
 import { createHash } from 'node:crypto';
-import { EventsError, type FieldIssue, messageOf } from '../errors.js';
+import { EventsError, type FieldIssue } from '../errors.js';
 import {
   type HeaderValue,
   type MessageProperties,
@@ -23,6 +23,8 @@ import {
 } from '../message.js';
 import type { Catalog, EventDefinition } from './catalog.js';
 import { type Envelope, isTraceparent } from './envelope.js';
+import { applySchema, describeIssues } from './field-issues.js';
+import { parseJson } from './json.js';
 
 export const HEADER_VERSION = 'x-event-version';
 export const HEADER_TIME = 'x-event-time';
@@ -41,13 +43,9 @@ export type Decoded =
     };
 
 /** Throws `event-invalid` with one issue per field when `data` do not fit the definition's schema. */
-export function validate(definition: EventDefinition, data: unknown): unknown {
-  const result = definition.schema.safeParse(data);
-  if (result.success) return result.data;
-  const issues = fieldIssues(result.error.issues);
-  throw new EventsError('event-invalid', `Not a valid ${definition.type}: ${describeIssues(issues)}`, {
-    issues,
-  });
+export function validate(definition: EventDefinition, data: unknown): void {
+  const result = applySchema(definition.schema, data);
+  if ('issues' in result) throw notValid(definition, result.issues);
 }
 
 /** The message of an envelope whose data are already known to be valid. */
@@ -73,9 +71,7 @@ export function encode(
     ...(envelope.source !== undefined && { appId: envelope.source }),
     ...(envelope.correlationId !== undefined && { correlationId: envelope.correlationId }),
   };
-  const body = flat
-    ? { eventType: envelope.type, timestamp: envelope.time, ...(envelope.data as object) }
-    : envelope.data;
+  const body = flat ? flatBody(envelope) : envelope.data;
   return {
     exchange: definition.exchange,
     routingKey: routingKey ?? definition.routingKey,
@@ -108,8 +104,8 @@ export function decode(catalog: Catalog, message: ReceivedMessage): Decoded {
   }
   const opened = openBody(definition, message, body);
   if ('errors' in opened) return { valid: false, type, errors: opened.errors, body };
-  const result = definition.schema.safeParse(opened.data);
-  if (!result.success) return { valid: false, type, errors: fieldIssues(result.error.issues), body };
+  const result = applySchema(definition.schema, opened.data);
+  if ('issues' in result) return { valid: false, type, errors: result.issues, body };
   return { valid: true, envelope: readEnvelope(definition, message, opened, result.data), body };
 }
 
@@ -123,43 +119,27 @@ export function openInput(
 ): { data: unknown; time: Date | undefined } {
   if (definition.wire !== 'flat' || !isObject(input)) return { data: input, time: undefined };
   const opened = openFlat(definition, input);
-  if ('errors' in opened) {
-    throw new EventsError(
-      'event-invalid',
-      `Not a valid ${definition.type}: ${describeIssues(opened.errors)}`,
-      {
-        issues: opened.errors,
-      },
-    );
-  }
+  if ('errors' in opened) throw notValid(definition, opened.errors);
   return { data: opened.data, time: opened.time === undefined ? undefined : new Date(opened.time) };
-}
-
-/** `path: problem` for each issue, in one line. */
-export function describeIssues(issues: readonly FieldIssue[]): string {
-  return issues.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join('; ');
 }
 
 /** JSON of a message body, with a text that says why it is not. */
 export function parseBody(body: Buffer): { readonly value: unknown } | { readonly error: string } {
+  let text: string;
   try {
-    return { value: JSON.parse(decodeUtf8(body)) };
-  } catch (error) {
-    if (error instanceof TypeError) return { error: 'the body is not UTF-8 text' };
-    return { error: `the body is not JSON: ${jsonProblem(error)}` };
+    text = decodeUtf8(body);
+  } catch {
+    return { error: 'the body is not UTF-8 text' };
   }
-}
-
-/** What JSON.parse complains of, without the piece of the text that it quotes: that may be anybody's data. */
-export function jsonProblem(error: unknown): string {
-  return messageOf(error).replace(/,? (\.\.\.)?"[\s\S]*" ?(\.\.\.)? ?is not valid JSON$/, '');
+  const parsed = parseJson(text);
+  return 'value' in parsed ? parsed : { error: `the body is not JSON: ${parsed.problem}` };
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Text of the bytes; a TypeError when they are not UTF-8. */
 export function decodeUtf8(bytes: Buffer): string {
-  // latin1 check first: TextDecoder costs several times Buffer's own decoder, and nearly all bodies are ASCII.
+  // Buffer's own decoder is several times faster, and only a replacement character leaves a doubt.
   const text = bytes.toString('utf8');
   return text.includes('\uFFFD') ? utf8.decode(bytes) : text;
 }
@@ -244,17 +224,17 @@ function invalid(type: string | undefined, body: unknown, path: string, message:
   return { valid: false, type, body, errors: [{ path, message }] };
 }
 
-function fieldIssues(issues: readonly { path: PropertyKey[]; message: string }[]): FieldIssue[] {
-  return issues.map(({ path, message }) => ({
-    path: path.map(String).join('.'),
-    message: plainProblem(message),
-  }));
+function notValid({ type }: EventDefinition, issues: readonly FieldIssue[]): EventsError {
+  return new EventsError('event-invalid', `Not a valid ${type}: ${describeIssues(issues)}`, { issues });
 }
 
-/** zod's text without its formula; a field that is not there is called missing. */
-function plainProblem(message: string): string {
-  const missing = /^Invalid input: (expected .*), received undefined$/.exec(message);
-  return missing ? `missing, ${missing[1]}` : message.replace(/^Invalid input: /, '');
+/** The envelope's type and time hold, also where the data (unknown fields are kept) have fields of these names. */
+function flatBody({ type, time, data }: Envelope): object {
+  const fields = data as object;
+  const body = { eventType: type, timestamp: time, ...fields };
+  if ('eventType' in fields || 'timestamp' in fields)
+    Object.assign(body, { eventType: type, timestamp: time });
+  return body;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

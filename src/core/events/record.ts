@@ -15,6 +15,8 @@ import {
 } from '../message.js';
 import type { Catalog } from './catalog.js';
 import { type Decoded, decode, decodeUtf8 } from './codec.js';
+import { fieldIssues } from './field-issues.js';
+import { parseJson } from './json.js';
 
 /** One line of `tail --json`. Field names are a public contract. */
 export interface EventRecord {
@@ -123,8 +125,9 @@ export function isSavedRecord(value: object): boolean {
 export function fromSavedRecord(value: object): OutgoingMessage {
   const result = savedSchema.safeParse(value);
   if (!result.success) {
-    const issues = result.error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
-    throw new EventsError('input-invalid', 'Not a line of tail --save', { issues });
+    throw new EventsError('input-invalid', 'Not a line of tail --save', {
+      issues: fieldIssues(result.error.issues),
+    });
   }
   const { exchange, routingKey, properties, body, bodyBase64, event } = result.data;
   if (body !== undefined && event !== undefined && event !== null && !sameJson(body, event)) {
@@ -142,5 +145,7 @@ export function fromSavedRecord(value: object): OutgoingMessage {
 
 function sameJson(body: string, event: unknown): boolean {
   const compact = JSON.stringify(event);
-  return body === compact || JSON.stringify(JSON.parse(body)) === compact;
+  if (body === compact) return true;
+  const parsed = parseJson(body);
+  return 'value' in parsed && JSON.stringify(parsed.value) === compact;
 }

@@ -1,7 +1,8 @@
 /** Reads lines of JSON as messages to publish. */
 import { EventsError, isEventsError } from '../errors.js';
 import type { Catalog } from '../events/catalog.js';
-import { decode, decodeUtf8, encode, jsonProblem, openInput, validate } from '../events/codec.js';
+import { decode, decodeUtf8, encode, openInput, validate } from '../events/codec.js';
+import { parseJson } from '../events/json.js';
 import { fromSavedRecord, isSavedRecord } from '../events/record.js';
 import type { OutgoingMessage } from '../message.js';
 import { type PublisherOptions, wrap } from './publisher.js';
@@ -101,12 +102,9 @@ function decodeLine(bytes: Buffer): string {
 }
 
 function parseObject(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new EventsError('input-invalid', `Not JSON: ${jsonProblem(error)}`);
-  }
+  const parsed = parseJson(text);
+  if ('problem' in parsed) throw new EventsError('input-invalid', `Not JSON: ${parsed.problem}`);
+  const { value } = parsed;
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;
   throw new EventsError('input-invalid', 'Expected a JSON object');

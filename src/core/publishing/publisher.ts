@@ -1,5 +1,6 @@
 /** Publishes typed events: validate, wrap, hand to the transport, wait for the confirm. */
 import { randomUUID } from 'node:crypto';
+import { EventsError, isEventsError, messageOf } from '../errors.js';
 import type { Catalog, EventDefinition, EventMap, PublishedData } from '../events/catalog.js';
 import { encode, validate } from '../events/codec.js';
 import { type Envelope, isTraceparent } from '../events/envelope.js';
@@ -33,7 +34,7 @@ export interface Publisher<M extends EventMap> {
   /**
    * Resolves with the envelope once the broker confirmed it. Rejects with `event-unknown`,
    * `event-invalid`, or what `Transport.publish` names. After `publish-unknown`, publish again with the
-   * same `id`: consumers can then tell the twin.
+   * error's `eventId` as `id`: consumers can then tell the twin.
    */
   publish<T extends keyof M & string>(
     type: T,
@@ -53,7 +54,11 @@ export function createPublisher<M extends EventMap>(
       const definition = catalog.get(type);
       validate(definition, data);
       const envelope = wrap(definition, data, publishOptions, options);
-      await transport.publish(encode(definition, envelope, publishOptions.routingKey));
+      try {
+        await transport.publish(encode(definition, envelope, publishOptions.routingKey));
+      } catch (error) {
+        throw withEventId(error, envelope.id);
+      }
       return envelope as Envelope<typeof type, typeof data>;
     },
   };
@@ -73,7 +78,7 @@ export function wrap(
   const tracestate = options.tracestate ?? cause?.tracestate;
   const traced = isTraceparent(traceparent);
   return {
-    id: options.id ?? definition.id?.(data, time) ?? (defaults.randomId ?? randomUUID)(),
+    id: options.id ?? ownId(definition, data, time) ?? (defaults.randomId ?? randomUUID)(),
     type: definition.type,
     version: definition.version,
     time: time.toISOString(),
@@ -84,4 +89,26 @@ export function wrap(
     ...(traced && { traceparent }),
     ...(traced && tracestate !== undefined && { tracestate }),
   };
+}
+
+function ownId({ id, type }: EventDefinition, data: unknown, time: Date): string | undefined {
+  try {
+    return id?.(data, time);
+  } catch (error) {
+    throw new EventsError('config-invalid', `The id function of ${type} failed: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** A copy: a transport may reject many publishes with one error. */
+function withEventId(error: unknown, eventId: string): unknown {
+  if (!isEventsError(error)) return error;
+  const { code, message, hint, issues } = error;
+  return new EventsError(code, message, {
+    cause: error,
+    issues,
+    eventId,
+    ...(hint !== undefined && { hint }),
+  });
 }

@@ -12,7 +12,7 @@
  * | never sent, because the stream stopped | nothing | no |
  *
  * `continueFrom` is the first line that is not final. Lines after it may already be confirmed; sent again
- * they have the same ids.
+ * they have the same ids where they have ids of their own.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventsError, isEventsError, messageOf } from '../errors.js';
@@ -31,6 +31,8 @@ export interface StreamOptions {
   readonly rate?: number;
   /** Stop after this many failed or returned items. Default 100. */
   readonly maxErrors?: number;
+  /** Line of the first item, which is where to continue when nothing was read. Default 1. */
+  readonly firstLine?: number;
   /** Abort: nothing more is sent, what is in flight is awaited. */
   readonly signal?: AbortSignal;
   /** Called after every settled item. */
@@ -44,8 +46,8 @@ export interface StreamError {
   readonly error: EventsError;
 }
 
-/** Why a stream ended before its source. */
-export type StopReason = 'interrupted' | 'errors' | 'broker';
+/** Why a stream ended before its source; `source`: the source itself failed. */
+export type StopReason = 'interrupted' | 'errors' | 'broker' | 'source';
 
 export interface StreamReport {
   /** Handed to the broker. */
@@ -70,103 +72,151 @@ const NOT_FINAL = new Set([
   'timeout',
 ]);
 
-/** Publishes all items in order and waits for every outcome. Rejects only if the source itself fails. */
+/** Publishes all items in order and waits for every outcome. Never rejects: what fails is in the report. */
 export async function publishStream(
   transport: Pick<Transport, 'publish'>,
   source: AsyncIterable<readonly StreamItem[]>,
   options: StreamOptions = {},
 ): Promise<StreamReport> {
-  const {
-    maxInFlight = 2000,
-    maxErrors = 100,
-    rate,
-    signal,
-    onProgress,
-    now = () => performance.now(),
-  } = options;
-  const report: StreamReport = { published: 0, confirmed: 0, returned: 0, failed: 0, errors: [] };
-  const inFlight = new Set<number>();
-  const open: number[] = [];
-  let wake: (() => void) | undefined;
-  let lastRead = 0;
-  const startedAt = now();
+  const stream = new PublishStream(transport, options);
+  await stream.read(source[Symbol.asyncIterator]());
+  return stream.finish();
+}
 
-  const settle = (line: number, error?: unknown) => {
-    inFlight.delete(line);
-    if (error === undefined) report.confirmed++;
-    else recordFailure(report, line, asEventsError(error), open);
-    onProgress?.(report);
-    if (wake && inFlight.size < maxInFlight) {
-      wake();
-      wake = undefined;
-    }
-  };
-  const stopReason = (): StopReason | undefined => {
-    if (signal?.aborted) return 'interrupted';
-    if (open.length > 0) return 'broker';
-    return report.errors.length >= maxErrors ? 'errors' : undefined;
-  };
-  const send = (line: number, message: OutgoingMessage) => {
-    report.published++;
-    inFlight.add(line);
-    transport.publish(message).then(
-      () => settle(line),
-      (error: unknown) => settle(line, error),
-    );
-  };
+class PublishStream {
+  private readonly report: StreamReport = { published: 0, confirmed: 0, returned: 0, failed: 0, errors: [] };
+  /** Lines that failed without a final outcome. */
+  private readonly open: number[] = [];
+  private readonly startedAt: number;
+  private readonly now: () => number;
+  private inFlight = 0;
+  private lastLine: number;
+  /** Resolves a wait for the next settled item. */
+  private wake: () => void = () => {};
+  /** Resolves once there is a reason to stop, so that a source that is silent does not hide it. */
+  private halt: () => void = () => {};
+  private readonly halted: Promise<undefined>;
 
-  reading: for await (const items of source) {
-    for (const item of items) {
-      if (rate !== undefined) await pace(startedAt + (report.published * 1000) / rate - now(), signal);
-      const reason = stopReason();
-      if (reason) {
-        report.stopped = reason;
-        break reading;
-      }
-      lastRead = item.line;
-      if ('error' in item) {
-        recordFailure(report, item.line, item.error, open);
-        continue;
-      }
-      send(item.line, item.message);
-      if (inFlight.size >= maxInFlight) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
-  }
-  while (inFlight.size > 0) {
-    await new Promise<void>((resolve) => {
-      wake = resolve;
-      if (inFlight.size === 0) resolve();
+  constructor(
+    private readonly transport: Pick<Transport, 'publish'>,
+    private readonly options: StreamOptions,
+  ) {
+    this.now = options.now ?? (() => performance.now());
+    this.startedAt = this.now();
+    this.lastLine = (options.firstLine ?? 1) - 1;
+    this.halted = new Promise((resolve) => {
+      this.halt = () => resolve(undefined);
     });
   }
-  if (open.length > 0) report.stopped ??= 'broker';
-  if (signal?.aborted) report.stopped ??= 'interrupted';
-  if (report.stopped) report.continueFrom = Math.min(lastRead + 1, ...open);
-  return report;
-}
 
-function recordFailure(report: StreamReport, line: number, error: EventsError, open: number[]): void {
-  report.errors.push({ line, error });
-  if (error.code === 'unroutable') report.returned++;
-  else report.failed++;
-  if (NOT_FINAL.has(error.code)) open.push(line);
-}
+  async read(items: AsyncIterator<readonly StreamItem[]>): Promise<void> {
+    const { signal } = this.options;
+    signal?.addEventListener('abort', this.halt, { once: true });
+    if (signal?.aborted) this.halt();
+    try {
+      for (;;) {
+        const next = await Promise.race([items.next(), this.halted]);
+        if (next === undefined) {
+          this.report.stopped ??= this.stopReason() ?? 'broker';
+          // The source may be waiting for input that never comes: it is told, not waited for.
+          void Promise.resolve(items.return?.()).catch(() => {});
+          return;
+        }
+        if (next.done || !(await this.sendAll(next.value))) return;
+      }
+    } catch (error) {
+      this.report.stopped = 'source';
+      this.report.errors.push({ line: this.lastLine + 1, error: asEventsError(error, 'input-invalid') });
+    } finally {
+      signal?.removeEventListener('abort', this.halt);
+    }
+  }
 
-/** Waits until the next message is due; an abort ends the wait. */
-async function pace(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
-  if (waitMs <= 1) return;
-  try {
-    await delay(waitMs, undefined, signal && { signal });
-  } catch (error) {
-    if (!signal?.aborted) throw error; // the caller looks at the signal next
+  /** Waits for what is in flight. */
+  async finish(): Promise<StreamReport> {
+    while (this.inFlight > 0) await this.nextSettled();
+    const { report, open } = this;
+    if (open.length > 0) report.stopped ??= 'broker';
+    if (this.options.signal?.aborted) report.stopped ??= 'interrupted';
+    if (report.stopped) report.continueFrom = Math.min(this.lastLine + 1, ...open);
+    return report;
+  }
+
+  /** False: there was a reason to stop. */
+  private async sendAll(items: readonly StreamItem[]): Promise<boolean> {
+    const { rate, maxInFlight = 2000 } = this.options;
+    for (const item of items) {
+      if (rate !== undefined) await this.pace((this.report.published * 1000) / rate);
+      const reason = this.stopReason();
+      if (reason) {
+        this.report.stopped = reason;
+        return false;
+      }
+      this.lastLine = item.line;
+      if ('error' in item) this.fail(item.line, item.error);
+      else {
+        this.send(item.line, item.message);
+        if (this.inFlight >= maxInFlight) await this.nextSettled();
+      }
+    }
+    return true;
+  }
+
+  private send(line: number, message: OutgoingMessage): void {
+    this.report.published++;
+    this.inFlight++;
+    this.transport.publish(message).then(
+      () => {
+        this.report.confirmed++;
+        this.settled();
+      },
+      (error: unknown) => {
+        this.fail(line, asEventsError(error, 'publish-unknown'));
+        this.settled();
+      },
+    );
+  }
+
+  private settled(): void {
+    this.inFlight--;
+    this.options.onProgress?.(this.report);
+    this.wake();
+  }
+
+  private fail(line: number, error: EventsError): void {
+    this.report.errors.push({ line, error });
+    if (error.code === 'unroutable') this.report.returned++;
+    else this.report.failed++;
+    if (NOT_FINAL.has(error.code)) this.open.push(line);
+    if (this.stopReason()) this.halt();
+  }
+
+  private stopReason(): StopReason | undefined {
+    if (this.options.signal?.aborted) return 'interrupted';
+    if (this.open.length > 0) return 'broker';
+    return this.report.errors.length >= (this.options.maxErrors ?? 100) ? 'errors' : undefined;
+  }
+
+  private nextSettled(): Promise<void> {
+    return new Promise((resolve) => {
+      this.wake = resolve;
+    });
+  }
+
+  /** Waits until `dueMs` after the start; an abort ends the wait. */
+  private async pace(dueMs: number): Promise<void> {
+    const { signal } = this.options;
+    const waitMs = this.startedAt + dueMs - this.now();
+    if (waitMs <= 1) return;
+    try {
+      await delay(waitMs, undefined, signal && { signal });
+    } catch (error) {
+      if (!signal?.aborted) throw error; // the caller looks at the signal next
+    }
   }
 }
 
-function asEventsError(error: unknown): EventsError {
-  return isEventsError(error)
-    ? error
-    : new EventsError('publish-refused', messageOf(error), { cause: error });
+/** What is no error of ours is somebody's defect; its outcome is whatever is the careful thing to assume. */
+function asEventsError(error: unknown, code: 'publish-unknown' | 'input-invalid'): EventsError {
+  return isEventsError(error) ? error : new EventsError(code, messageOf(error), { cause: error });
 }

@@ -49,9 +49,9 @@ export function queue(name: string, args: Arguments = {}, rest: Partial<QueueSpe
   return { name, durable: true, exclusive: false, autoDelete: false, arguments: args, ...rest };
 }
 
-/** One binding per key. */
+/** One binding per key; without keys one with the empty key, as a fanout exchange wants it. */
 export function bind(exchangeName: string, queueName: string, ...keys: string[]): BindingSpec[] {
-  return keys.map((key) => ({ exchange: exchangeName, queue: queueName, key }));
+  return (keys.length === 0 ? [''] : keys).map((key) => ({ exchange: exchangeName, queue: queueName, key }));
 }
 
 /** How a binding is named wherever people read it. */

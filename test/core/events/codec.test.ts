@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { EventsError } from '../../../src/core/errors.js';
 import { defineCatalog, defineEvent } from '../../../src/core/events/catalog.js';
 import { decode, encode } from '../../../src/core/events/codec.js';
 import type { Envelope } from '../../../src/core/events/envelope.js';
@@ -167,6 +168,57 @@ describe('a body that is no event', () => {
   });
 });
 
+describe('hostile or defective input', () => {
+  it('nested thousands of levels deep is invalid, and never parsed into a value', () => {
+    const body = Buffer.from('['.repeat(6000) + ']'.repeat(6000));
+    const decoded = decode(
+      catalog,
+      received({ exchange: 'e', routingKey: 'analysis.completed', body, properties: {} }),
+    );
+    expect(decoded).toMatchObject({
+      valid: false,
+      body: undefined,
+      errors: [{ message: 'the body is not JSON: nested deeper than 512 levels' }],
+    });
+  });
+
+  it('brackets inside strings do not count as nesting', () => {
+    const data = { ...sample(), note: '[{'.repeat(5000), quoted: '\\"'.repeat(600) };
+    const body = Buffer.from(JSON.stringify({ eventType: 'analysis.completed', ...data }));
+    const decoded = decode(
+      catalog,
+      received({ exchange: 'e', routingKey: 'analysis.completed', body, properties: {} }),
+    );
+    expect(decoded.valid).toBe(true);
+  });
+
+  it('a schema that throws makes the event invalid, not the process unhappy', () => {
+    const strange = defineCatalog(
+      defineEvent({
+        type: 'odd.one',
+        exchange: 'e',
+        schema: z.object({ at: z.string().transform((text) => new Date(text).toISOString()) }),
+      }),
+    );
+    const decoded = decode(
+      strange,
+      received({ exchange: 'e', routingKey: 'odd.one', body: Buffer.from('{"at":"never"}'), properties: {} }),
+    );
+    expect(decoded).toMatchObject({
+      valid: false,
+      errors: [{ message: 'the schema cannot be applied: Invalid time value' }],
+    });
+  });
+
+  it('data cannot speak for the envelope', () => {
+    const definition = catalog.get('analysis.completed');
+    const data = { ...sample(), eventType: 'analysis.failed', timestamp: 'garbage' };
+    const time = '2026-01-01T00:00:00.000Z';
+    const message = encode(definition, { id: 'i', type: definition.type, version: 1, time, data });
+    expect(decode(catalog, received(message))).toMatchObject({ valid: true, envelope: { time } });
+  });
+});
+
 describe('publish, for the compiler', () => {
   it('takes right data and refuses wrong data', () => {
     const publisher = createPublisher({ publish: async () => {} }, own);
@@ -176,6 +228,18 @@ describe('publish, for the compiler', () => {
     // @ts-expect-error no such event
     const wrongType = () => publisher.publish('stock.gone', { sku: 'A', left: 3 });
     expect([right, wrongField, wrongType]).toHaveLength(3);
+  });
+
+  it('gives the id to publish again with when the outcome is unknown', async () => {
+    const failing = createPublisher(
+      { publish: () => Promise.reject(new EventsError('publish-unknown', 'lost')) },
+      own,
+      { randomId: () => 'the-id' },
+    );
+    await expect(failing.publish('stock.changed', { sku: 'A', left: 3 })).rejects.toMatchObject({
+      code: 'publish-unknown',
+      eventId: 'the-id',
+    });
   });
 
   it('refuses wrong data at run time too, before anything is sent', async () => {

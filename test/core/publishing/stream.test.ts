@@ -105,4 +105,52 @@ describe('a stream of messages', () => {
     );
     expect(most).toBe(7);
   });
+
+  it('that fails itself does not take the account with it', async () => {
+    async function* source() {
+      yield items('a', 'b');
+      throw new Error('EIO: i/o error');
+    }
+    const report = await publishStream({ publish: async () => {} }, source());
+    expect(report).toMatchObject({
+      published: 2,
+      confirmed: 2,
+      failed: 0,
+      stopped: 'source',
+      continueFrom: 3,
+    });
+    expect(report.errors).toMatchObject([{ line: 3, error: { code: 'input-invalid' } }]);
+  });
+
+  it('notices that the broker went although its source is silent', async () => {
+    let returned = false;
+    const source: AsyncIterable<StreamItem[]> = {
+      [Symbol.asyncIterator]: () => {
+        let asked = 0;
+        return {
+          next: () => (asked++ === 0 ? Promise.resolve({ value: items('a') }) : new Promise<never>(() => {})),
+          async return() {
+            returned = true;
+            return { value: undefined, done: true };
+          },
+        };
+      },
+    };
+    const report = await publishStream(
+      { publish: () => Promise.reject(new EventsError('publish-unknown', 'connection lost')) },
+      source,
+    );
+    expect(report).toMatchObject({ stopped: 'broker', continueFrom: 1, failed: 1 });
+    expect(returned).toBe(true);
+  });
+
+  it('that was resumed names a line of its own, also when it sent nothing', async () => {
+    const aborted = AbortSignal.abort();
+    const report = await publishStream(
+      { publish: async () => {} },
+      batches([{ line: 40, message: message('x') }]),
+      { firstLine: 40, signal: aborted },
+    );
+    expect(report).toMatchObject({ published: 0, stopped: 'interrupted', continueFrom: 40 });
+  });
 });
