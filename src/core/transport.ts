@@ -40,7 +40,8 @@ export type Settlement = 'settled' | 'lost';
 
 /**
  * One hand-off of a message to a consumer. Settle it exactly once: a second call throws `usage`. A settlement that
- * rejects (`storage`: a full disk, say) has not happened, and may be made again.
+ * rejects (`storage`: a full disk, say) has not happened, and may be made again. Once the transport is closed, settling
+ * is `lost` or rejects with `closed`: the message is delivered again.
  */
 export interface Delivery {
   readonly message: ReceivedMessage;

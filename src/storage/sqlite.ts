@@ -123,9 +123,9 @@ function nodeDriver(): Driver {
     const client = new DatabaseSync(path, { readOnly: options.readonly ?? false });
     client.exec(`PRAGMA busy_timeout=${options.busyTimeoutMs ?? 0}`);
     return wrap(path, client, (statement) => {
-      if (statement.setReturnArrays === undefined) return rowsFromObjects(statement);
+      if (statement.setReturnArrays === undefined) return withEmptyBlobs(rowsFromObjects(statement));
       statement.setReturnArrays(true);
-      return statement;
+      return withEmptyBlobs(statement);
     });
   };
 }
@@ -193,6 +193,20 @@ function wrap<S extends ClientStatement>(
       open = false;
       guarded(path, () => void client.close());
     },
+  };
+}
+
+const EMPTY_BLOB = Buffer.alloc(1).subarray(0, 0);
+
+/** node:sqlite of Node 22 binds an empty blob as NULL where it has no memory behind it, as one that was read. */
+function withEmptyBlobs(statement: ClientStatement): ClientStatement {
+  const isEmpty = (value: SqlValue) => value instanceof Uint8Array && value.length === 0;
+  const bound = (values: SqlValue[]) =>
+    values.some(isEmpty) ? values.map((value) => (isEmpty(value) ? EMPTY_BLOB : value)) : values;
+  return {
+    run: (...values) => statement.run(...bound(values)),
+    get: (...values) => statement.get(...bound(values)),
+    all: (...values) => statement.all(...bound(values)),
   };
 }
 

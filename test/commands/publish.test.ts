@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ReceivedMessage } from '../../src/core/message.js';
 import { eventually } from '../await.js';
+import { findProgram } from '../brokers/programs.js';
 import { rabbitInstalled, sharedRabbit } from '../brokers/shared.js';
 import { startTcpProxy } from '../brokers/tcp-proxy.js';
 import { type CommandBroker, describeOnBothBrokers } from './brokers.js';
@@ -252,7 +253,7 @@ describe.skipIf(!rabbitInstalled)('publish --from on a RabbitMQ that is cut off 
   }, 60_000);
 });
 
-describe.skipIf(!rabbitInstalled || !existsSync('/usr/bin/amqp-get'))('what publish sends', () => {
+describe.skipIf(!rabbitInstalled || findProgram('amqp-get') === undefined)('what publish sends', () => {
   let url: string;
   beforeAll(async () => {
     url = (await sharedRabbit()).url;

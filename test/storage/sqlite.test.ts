@@ -103,6 +103,14 @@ test('a database that may not grow is full, and says that nothing confirmed is l
   expect(error).toMatchObject({ hint: expect.stringContaining('Nothing was confirmed that is not on disk') });
 });
 
+test('an empty blob that was read is an empty blob when it is written again', () => {
+  const insert = database.prepare('INSERT INTO t VALUES (?, ?)');
+  insert.run(7, new Uint8Array(0));
+  const [empty = null] = database.prepare('SELECT v FROM t WHERE id = 7').get() ?? [];
+  insert.run(8, empty);
+  expect(database.prepare('SELECT typeof(v) FROM t WHERE id = 8').all()).toEqual([['blob']]);
+});
+
 test('closing twice is fine', () => {
   database.close();
   database.close();

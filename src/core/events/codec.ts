@@ -61,16 +61,16 @@ export function encode(
   if (envelope.causationId !== undefined) headers[HEADER_CAUSATION] = envelope.causationId;
   if (envelope.traceparent !== undefined) headers.traceparent = envelope.traceparent;
   if (envelope.tracestate !== undefined) headers.tracestate = envelope.tracestate;
-  const properties: MessageProperties = {
+  const properties: { -readonly [K in keyof MessageProperties]: MessageProperties[K] } = {
     contentType: 'application/json',
     deliveryMode: 2,
     messageId: envelope.id,
     timestamp: Math.floor(Date.parse(envelope.time) / 1000),
     type: envelope.type,
     headers,
-    ...(envelope.source !== undefined && { appId: envelope.source }),
-    ...(envelope.correlationId !== undefined && { correlationId: envelope.correlationId }),
   };
+  if (envelope.source !== undefined) properties.appId = envelope.source;
+  if (envelope.correlationId !== undefined) properties.correlationId = envelope.correlationId;
   const body = flat ? flatBody(envelope) : envelope.data;
   return {
     exchange: definition.exchange,

@@ -73,23 +73,28 @@ export function wrap(
 ): Envelope {
   const time = options.time ?? new Date((defaults.now ?? Date.now)());
   const cause = options.causedBy;
-  const correlationId = options.correlationId ?? cause?.correlationId;
-  const traceparent = options.traceparent ?? cause?.traceparent;
-  const tracestate = options.tracestate ?? cause?.tracestate;
-  const traced = isTraceparent(traceparent);
-  return {
+  // Assigned, not spread: this runs for every event.
+  const envelope: Writable<Envelope> = {
     id: options.id ?? ownId(definition, data, time) ?? (defaults.randomId ?? randomUUID)(),
     type: definition.type,
     version: definition.version,
     time: time.toISOString(),
     data,
-    ...(defaults.source !== undefined && { source: defaults.source }),
-    ...(correlationId !== undefined && { correlationId }),
-    ...(cause !== undefined && { causationId: cause.id }),
-    ...(traced && { traceparent }),
-    ...(traced && tracestate !== undefined && { tracestate }),
   };
+  if (defaults.source !== undefined) envelope.source = defaults.source;
+  const correlationId = options.correlationId ?? cause?.correlationId;
+  if (correlationId !== undefined) envelope.correlationId = correlationId;
+  if (cause !== undefined) envelope.causationId = cause.id;
+  const traceparent = options.traceparent ?? cause?.traceparent;
+  if (traceparent !== undefined && isTraceparent(traceparent)) {
+    envelope.traceparent = traceparent;
+    const tracestate = options.tracestate ?? cause?.tracestate;
+    if (tracestate !== undefined) envelope.tracestate = tracestate;
+  }
+  return envelope;
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 function ownId({ id, type }: EventDefinition, data: unknown, time: Date): string | undefined {
   try {

@@ -32,6 +32,7 @@ export class Broker {
   readonly #listeners = new Set<(news: News) => void>();
   #database: Database | undefined;
   #opening: Promise<void> | undefined;
+  #closed = false;
   #catalog = NOTHING_READ;
   /** SQLite's `synchronous` as last set; undefined before. */
   #durable: boolean | undefined;
@@ -57,6 +58,8 @@ export class Broker {
   /** Opens or creates the file, once. */
   async open(): Promise<void> {
     if (this.#database !== undefined) return;
+    // What comes late (an ack, say) must not open the file again: nobody would close it.
+    if (this.#closed) throw new EventsError('closed', `${this.#path} is closed`);
     this.#opening ??= this.#retrying(this.#options.openTimeoutMs, () => {
       this.#database = openBrokerFile(this.#path);
     }).finally(() => {
@@ -107,6 +110,7 @@ export class Broker {
 
   /** Closes the file; the last one out also tidies the write-ahead log away. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#opening?.catch(() => undefined);
     this.#listeners.clear();
     this.#statements.clear();

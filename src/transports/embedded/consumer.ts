@@ -1,6 +1,7 @@
 /** A consumer of one queue: deliveries up to the prefetch, each settled once. */
 import { EventsError } from '../../core/errors.js';
 import type { Delivery, Settlement } from '../../core/transport.js';
+import { callOut } from './call-out.js';
 import type { Claimed } from './claims.js';
 import type { Dispatcher, Reader } from './dispatcher.js';
 import type { Verdict } from './settle.js';
@@ -37,7 +38,8 @@ export class Consumer implements Reader {
 
   take(claimed: readonly Claimed[]): void {
     this.#unsettled += claimed.length;
-    for (const one of claimed) this.#of.onDelivery(new ClaimedDelivery(this, one));
+    // A handler that throws keeps its delivery unsettled, and nobody else from theirs.
+    for (const one of claimed) callOut(() => this.#of.onDelivery(new ClaimedDelivery(this, one)));
   }
 
   end(reason: Error): void {

@@ -6,7 +6,6 @@ import { queueMissing } from '../../core/errors.js';
 import type { Settlement } from '../../core/transport.js';
 import type { Broker } from './broker.js';
 import { type Claimed, claim } from './claims.js';
-
 import { countSettled, type Settling, settleAll } from './settle.js';
 import type { Turn } from './turn.js';
 
@@ -38,6 +37,13 @@ interface Handout {
   readonly dropped: number;
 }
 
+/** What one transaction came to. */
+interface Committed {
+  /** In the order of what waited. */
+  readonly settlements: readonly Settlement[];
+  readonly handouts: readonly Handout[];
+}
+
 /** Messages claimed at once for one reader. More would hold the write lock, and the memory, for long. */
 const CLAIM_LIMIT = 1_000;
 
@@ -65,6 +71,14 @@ export class Dispatcher {
 
   delete(reader: Reader): void {
     this.#readers.delete(reader);
+  }
+
+  /** Nobody gets anything any more. What is in hand can still be settled. */
+  endAll(reason: Error): void {
+    for (const reader of this.#readers) {
+      this.#readers.delete(reader);
+      reader.end(reason);
+    }
   }
 
   /** There may be something to hand out. */
@@ -107,26 +121,31 @@ export class Dispatcher {
     this.#waiting = [];
     const hungry = this.#stirred ? [...this.#readers].filter((reader) => reader.wanted() > 0) : [];
     this.#stirred = false;
+    let committed: Committed;
     try {
       if (waiting.length === 0 && !(await this.#anythingFor(hungry))) return;
-      const { settlements, handouts } = await this.#broker.write(false, (turn) => ({
-        settlements: settleAll(
-          turn,
-          waiting.map(({ settling }) => settling),
-        ),
-        handouts: hungry.map((reader) => handOut(turn, reader)),
-      }));
-      countSettled(waiting.map(({ settling }) => settling));
-      for (const [index, { resolve }] of waiting.entries()) resolve(settlements[index] ?? 'lost');
-      this.#outcome(undefined);
-      for (const handout of handouts) this.#deliver(handout);
+      committed = await this.#commit(waiting, hungry);
     } catch (error) {
       for (const { undo, reject } of waiting) {
         undo();
         reject(error);
       }
       this.#outcome(error);
+      return;
     }
+    // Outside of the try: nothing that fails from here on may undo what is committed.
+    countSettled(waiting.map(({ settling }) => settling));
+    for (const [index, { resolve }] of waiting.entries()) resolve(committed.settlements[index] ?? 'lost');
+    this.#outcome(undefined);
+    for (const handout of committed.handouts) this.#deliver(handout);
+  }
+
+  #commit(waiting: readonly Waiting[], hungry: readonly Reader[]): Promise<Committed> {
+    const batch = waiting.map(({ settling }) => settling);
+    return this.#broker.write(false, (turn) => ({
+      settlements: settleAll(turn, batch),
+      handouts: hungry.map((reader) => handOut(turn, reader)),
+    }));
   }
 
   /** Looks before locking: most stirs are not for these readers. Ends those whose queue is gone. */

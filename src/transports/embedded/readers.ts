@@ -8,7 +8,7 @@ import type {
   TapOptions,
   TransportNotice,
 } from '../../core/transport.js';
-import { isBusy, sqliteCode } from '../../storage/errors.js';
+import { isBusy, isFull } from '../../storage/errors.js';
 import type { Bell } from './bell.js';
 import type { Broker } from './broker.js';
 import { Consumer } from './consumer.js';
@@ -142,8 +142,7 @@ export class Readers {
       this.#blocked = true;
       setTimeout(() => this.#dispatcher.stir(), RETRY_MS).unref();
     } else {
-      const reason = error instanceof Error ? error : new Error(String(error));
-      for (const subscription of this.#subscriptions) subscription.fail(reason);
+      this.#dispatcher.endAll(error instanceof Error ? error : new Error(String(error)));
     }
   }
 }
@@ -163,7 +162,7 @@ export function checkTap({ bindings, bufferLimit = 1 }: TapOptions): void {
 
 /** A full disk gets room again, a lock gets free again; a damaged file stays damaged. */
 function mayPass(error: unknown): boolean {
-  return isBusy(error) || sqliteCode(error) === 'SQLITE_FULL';
+  return isBusy(error) || isFull(error);
 }
 
 /** On a full or broken disk nothing can be signed out. The freed lock says it too: others will reap the session. */

@@ -72,17 +72,22 @@ function forgetAcked(turn: Turn, acked: readonly Claimed[]): void {
     sole.map(({ message }) => message),
     (lo, hi) => messages.run(lo, hi),
   );
-  if (sole.length === acked.length) return;
-  const fewer = turn.prepare('UPDATE message SET refs = refs - 1 WHERE id BETWEEN ? AND ?');
+  if (sole.length < acked.length) releaseShared(turn, acked);
+}
+
+/** Counts each shared message down by the queues that are done with it in this turn: it may be several. */
+function releaseShared(turn: Turn, acked: readonly Claimed[]): void {
+  const queues = new Map<number, number>();
+  for (const { message, sole } of acked) if (!sole) queues.set(message, (queues.get(message) ?? 0) + 1);
+  const fewer = turn.prepare('UPDATE message SET refs = refs - ? WHERE id BETWEEN ? AND ?');
   const gone = turn.prepare('DELETE FROM message WHERE id BETWEEN ? AND ? AND refs <= 0');
-  const shared = acked.filter((claimed) => !claimed.sole);
-  forEachRun(
-    shared.map(({ message }) => message),
-    (lo, hi) => {
-      fewer.run(lo, hi);
+  for (const count of new Set(queues.values())) {
+    const messages = [...queues].filter(([, times]) => times === count).map(([message]) => message);
+    forEachRun(messages, (lo, hi) => {
+      fewer.run(count, lo, hi);
       gone.run(lo, hi);
-    },
-  );
+    });
+  }
 }
 
 /** A range's note goes in the turn that settles its last delivery; `countSettled` keeps count. */
@@ -103,7 +108,7 @@ export function countSettled(batch: readonly Settling[]): void {
   for (const { claimed } of batch) if (claimed.range !== undefined) claimed.range.left--;
 }
 
-/** Calls `visit` with the ends of each run of consecutive numbers. */
+/** Calls `visit` with the ends of each run of consecutive numbers. No id may be there twice. */
 function forEachRun(ids: number[], visit: (lo: number, hi: number) => void): void {
   ids.sort((a, b) => a - b);
   let lo = ids[0];

@@ -12,7 +12,7 @@ export interface SubscriptionSteps {
   readonly close: () => Promise<void>;
 }
 
-/** Each step runs once, however often and concurrently it is asked for. */
+/** Each step runs once, however often and concurrently it is asked for; one that failed can be tried again. */
 export function openSubscription(steps: SubscriptionSteps): OwnSubscription {
   let stopping: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
@@ -23,13 +23,20 @@ export function openSubscription(steps: SubscriptionSteps): OwnSubscription {
   // Nobody has to watch `ended`: unwatched, its rejection must not bring the process down.
   ended.catch(() => undefined);
   const stop = () => {
-    stopping ??= steps.stop();
+    stopping ??= steps.stop().catch((error) => {
+      stopping = undefined;
+      throw error;
+    });
     return stopping;
   };
   const close = () => {
     closing ??= stop()
       .then(steps.close)
-      .then(() => settle?.resolve());
+      .then(() => settle?.resolve())
+      .catch((error) => {
+        closing = undefined;
+        throw error;
+      });
     return closing;
   };
   return { stop, close, ended, fail: (reason) => settle?.reject(reason) };

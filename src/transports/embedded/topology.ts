@@ -15,6 +15,7 @@ import {
   type Observation,
   type TopologyObservation,
 } from '../../core/topology/observe.js';
+import { describeDifferences } from '../../core/topology/plan.js';
 import { checkExchange, checkQueue, checkText } from './arguments.js';
 import type { Catalog, QueueRecord } from './catalog.js';
 import { deleteQueue } from './queues.js';
@@ -172,16 +173,10 @@ function isBound({ exchange, queue, key }: BindingSpec, catalog: Catalog): boole
 
 function assertSame(what: string, observation: Observation): void {
   if (observation.state !== 'present' || observation.differences.length === 0) return;
-  const differences = observation.differences
-    .map(({ attribute, desired, actual }) => `${attribute} is ${show(actual)}, not ${show(desired)}`)
-    .join('; ');
+  const differences = describeDifferences(observation.differences);
   throw new EventsError('topology-conflict', `${what} exists with other attributes: ${differences}`, {
     hint: 'Nothing was changed. Declare it as it is, or delete it (with its messages) and declare it anew.',
   });
-}
-
-function show(value: string | number | boolean | undefined): string {
-  return value === undefined ? 'not set' : JSON.stringify(value);
 }
 
 function reserved(kind: string, name: string): EventsError {

@@ -2,7 +2,7 @@
  * The transport contract on a broker file. What publishing does not need is imported when it is needed: one
  * `publish` is over in less time than those modules take to load.
  */
-import { EventsError } from '../../core/errors.js';
+import { EventsError, exchangeMissing, queueMissing } from '../../core/errors.js';
 import type { OutgoingMessage, ReceivedMessage } from '../../core/message.js';
 import type { Topology } from '../../core/topology/model.js';
 import type { TopologyObservation } from '../../core/topology/observe.js';
@@ -20,6 +20,7 @@ import type {
 } from '../../core/transport.js';
 import { type Bell, openBell } from './bell.js';
 import { Broker } from './broker.js';
+import { callOut } from './call-out.js';
 import { Publisher } from './publisher.js';
 import type { Readers } from './readers.js';
 import { Reaper } from './reaper.js';
@@ -109,6 +110,7 @@ export class EmbeddedTransport implements Transport {
     this.#assertOpen();
     const { checkConsume } = await import('./readers.js');
     checkConsume(options);
+    if (!this.#broker.exists()) throw queueMissing(queue);
     const { readers, session } = await this.#reading();
     return readers.consume(session, queue, options, onDelivery);
   }
@@ -117,6 +119,7 @@ export class EmbeddedTransport implements Transport {
     this.#assertOpen();
     const { checkTap } = await import('./readers.js');
     checkTap(options);
+    if (!this.#broker.exists()) assertPredeclared(options);
     const { readers, session } = await this.#reading();
     return readers.tap(session, options, handlers);
   }
@@ -160,7 +163,7 @@ export class EmbeddedTransport implements Transport {
           bell: this.#bell,
           reaper: this.#reaper,
           assertOpen: () => this.#assertOpen(),
-          onNotice: (notice) => this.#options.onNotice?.(notice),
+          onNotice: (notice) => callOut(() => this.#options.onNotice?.(notice)),
         }),
     );
     return { readers: await this.#readers, session: session.id };
@@ -188,6 +191,12 @@ export class EmbeddedTransport implements Transport {
   #assertOpen(): void {
     if (this.#closing !== undefined) throw closed(this.address);
   }
+}
+
+/** All that a new file would have are the exchanges of RabbitMQ, whose names nobody else may declare. */
+function assertPredeclared({ bindings }: TapOptions): void {
+  const missing = bindings.find(({ exchange }) => !exchange.startsWith('amq.'));
+  if (missing !== undefined) throw exchangeMissing(missing.exchange);
 }
 
 function closed(address: string): EventsError {

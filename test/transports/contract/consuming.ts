@@ -125,7 +125,7 @@ export function consumingTests(test: ContractTest): void {
     });
 
     test.for(['ack', 'requeue', 'reject'] as const)(
-      'settling again after %s throws',
+      'settling again after %s throws usage',
       async (how, { scene }) => {
         const queue = await scene.queue();
         await scene.put(queue, 'x');
@@ -133,7 +133,7 @@ export function consumingTests(test: ContractTest): void {
         const delivery = at(deliveries, 0);
         await delivery[how]();
         for (const again of ['ack', 'requeue', 'reject'] as const) {
-          await expect((async () => delivery[again]())()).rejects.toThrow();
+          await expect((async () => delivery[again]())()).rejects.toMatchObject({ code: 'usage' });
         }
       },
     );

@@ -17,9 +17,29 @@ export interface Child {
   exited(): Promise<number | null>;
 }
 
+const running = new Set<Child>();
+
+/** A test that fails must not leave its processes behind. */
+export async function killLeftovers(): Promise<void> {
+  await Promise.all([...running].map((child) => child.kill()));
+}
+
 export function runProgram(name: string, ...args: string[]): Child {
-  const program = fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  return run(name, process.execPath, [programPath(name), ...args]);
+}
+
+/** The same with a limit on the size of every file it writes, in blocks of 512 bytes: a full disk for anybody. */
+export function runLimited(blocks: number, name: string, ...args: string[]): Child {
+  const script = 'ulimit -f "$0"; exec "$@"';
+  return run(name, 'sh', ['-c', script, `${blocks}`, process.execPath, programPath(name), ...args]);
+}
+
+function programPath(name: string): string {
+  return fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
+}
+
+function run(name: string, command: string, args: readonly string[]): Child {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines: string[] = [];
   let rest = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -30,7 +50,7 @@ export function runProgram(name: string, ...args: string[]): Child {
   const closed = once(child, 'close');
   // Writing to a program that was killed meanwhile is no failure of the test.
   child.stdin.on('error', () => undefined);
-  return {
+  const handle: Child = {
     lines,
     process: child,
     printed: (start) =>
@@ -45,4 +65,7 @@ export function runProgram(name: string, ...args: string[]): Child {
       return child.exitCode;
     },
   };
+  running.add(handle);
+  void closed.then(() => running.delete(handle));
+  return handle;
 }

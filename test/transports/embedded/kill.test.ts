@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { bind, exchange, queue } from '../../../src/core/topology/model.js';
 import { eventually } from '../../await.js';
 import { type Child, runProgram } from './child.js';
+import { brokenInvariants, stored } from './invariants.js';
 import { useScene } from './scene.js';
 
 /** How often processes are killed. `npm test` takes few; the long run takes 200. */
@@ -47,9 +48,13 @@ test(`after ${RUNS} rounds of kill -9, every confirmed event is there and none c
 
   const lines: string[] = [];
   for (let round = 0; round < RUNS; round++) lines.push(...(await killRound(scene.path, round)));
+  // Nobody has looked at the file since: this is what the last kills left, dead owners included.
+  expect(brokenInvariants(scene.path)).toEqual([]);
 
   const left = await drain('work');
   const copies = await drain('copies');
+  expect(brokenInvariants(scene.path)).toEqual([]);
+  expect(stored(scene.path)).toEqual({ messages: 0, entries: 0 });
   const confirmed = wordsAfter(lines, 'confirmed').map(([, id = '']) => id);
   const ackedAt = new Map(wordsAfter(lines, 'acked').map(([, id = '', at = '0']) => [id, BigInt(at)]));
   const delivered = wordsAfter(lines, 'delivered');

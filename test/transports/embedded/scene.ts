@@ -6,6 +6,7 @@ import { afterEach, beforeEach } from 'vitest';
 import type { OutgoingMessage, ReceivedMessage } from '../../../src/core/message.js';
 import type { Transport, TransportOptions } from '../../../src/core/transport.js';
 import { createEmbeddedTransport } from '../../../src/transports/embedded/index.js';
+import { killLeftovers } from './child.js';
 
 export interface Scene {
   readonly folder: string;
@@ -21,6 +22,7 @@ export function useScene(): Scene {
     opened = [];
   });
   afterEach(async () => {
+    await killLeftovers();
     await Promise.all(opened.map((transport) => transport.close()));
     rmSync(folder, { recursive: true, force: true });
   });
