@@ -19,7 +19,9 @@ import type { Link } from './link.js';
 import { receivedMessage } from './messages.js';
 import type { Wire } from './wire.js';
 
-const CHUNK = 200;
+/** The first chunk is small, since whoever reads a few messages and stops should hold few; then it doubles. */
+const FIRST_CHUNK = 10;
+const LAST_CHUNK = 200;
 /** Nothing came for this long: either other consumers took the rest, or the broker is slow; it is asked which. */
 const SILENCE_MS = 100;
 
@@ -39,8 +41,8 @@ export async function* browseQueue(
   // What arrives while browsing would come after these; without this bound a busy queue never ends.
   let left = Math.min(options.limit ?? Number.POSITIVE_INFINITY, ready);
   try {
-    while (left > 0) {
-      const size = Math.min(CHUNK, left);
+    for (let chunk = FIRST_CHUNK; left > 0; chunk = Math.min(LAST_CHUNK, chunk * 2)) {
+      const size = Math.min(chunk, left);
       const messages = await takeChunk(wire, channel, queue, size);
       for (const message of messages) yield receivedMessage(message);
       left = messages.length < size ? 0 : left - size;

@@ -13,10 +13,13 @@ export interface Verdicts {
 }
 
 /**
+ * Of several that may be it the last is blamed: it was not stored, whichever it was, and what follows it was
+ * ignored for certain. Those before it may be stored, so they are unknown rather than refused.
+ *
  * | the broker said                        | the culprit in flight                                  |
  * |----------------------------------------|--------------------------------------------------------|
  * | 404 no exchange 'x'                    | the last one to x: earlier ones may have found it there |
- * | 403 … exchange 'x' …                   | the first to x: permissions hold for all of them        |
+ * | 403 … exchange 'x' …                   | the last one to x: the permission may have gone lately  |
  * | 406 message size N is larger than …    | the first of N bytes                                   |
  * | anything else                          | nobody can be blamed: all unknown                      |
  */
@@ -44,7 +47,7 @@ function culprit(
     return index < 0 ? undefined : [index, exchangeMissing(exchange)];
   }
   if (code === 403 && exchange !== undefined) {
-    const index = entries.findIndex((entry) => entry.fields.exchange === exchange);
+    const index = entries.findLastIndex((entry) => entry.fields.exchange === exchange);
     return index < 0 ? undefined : [index, new EventsError('access-refused', text)];
   }
   const size = /message size (\d+)/.exec(text)?.[1];

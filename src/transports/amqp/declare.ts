@@ -3,6 +3,7 @@ import type { Channel } from 'amqplib';
 import { EventsError } from '../../core/errors.js';
 import type { Arguments, BindingSpec, ExchangeSpec, QueueSpec, Topology } from '../../core/topology/model.js';
 import { bindingName } from '../../core/topology/model.js';
+import { describeDifferences } from '../../core/topology/plan.js';
 import type { AmqpAddress } from './address.js';
 import { onScratchChannel } from './channels.js';
 import { channelFailure, replyCode, replyText } from './failures.js';
@@ -81,16 +82,9 @@ async function naming(
 
 function conflict(error: unknown, entity: string, asked: Arguments): EventsError {
   const found = inequivalence(replyText(error), asked);
-  const what =
-    found === undefined
-      ? replyText(error)
-      : `${found.attribute} is ${shown(found.actual)}, asked for was ${shown(found.desired)}`;
+  const what = found === undefined ? replyText(error) : describeDifferences([found]);
   return new EventsError('topology-conflict', `${entity} exists with other attributes: ${what}`, {
     hint: 'Attributes cannot be changed in place: delete the entity and declare it again (its messages go with it), or adapt the declaration.',
     cause: error,
   });
-}
-
-function shown(value: string | number | boolean | undefined): string {
-  return value === undefined ? 'not set' : JSON.stringify(value);
 }

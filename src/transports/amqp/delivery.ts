@@ -1,4 +1,5 @@
 import type { Message } from 'amqplib';
+import { EventsError } from '../../core/errors.js';
 import type { ReceivedMessage } from '../../core/message.js';
 import type { Delivery, Settlement } from '../../core/transport.js';
 import { receivedMessage } from './messages.js';
@@ -35,7 +36,11 @@ export class AmqpDelivery implements Delivery {
   }
 
   private once(): void {
-    if (this.settled) throw new Error('this delivery was settled before; settle each exactly once');
+    if (this.settled) {
+      throw new EventsError('usage', 'this delivery is settled already', {
+        hint: 'Call ack, requeue or reject once per delivery.',
+      });
+    }
     this.settled = true;
   }
 }

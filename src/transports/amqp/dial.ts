@@ -11,55 +11,48 @@ export interface DialOptions {
   readonly connectionName: string;
   /** Milliseconds until the attempt is given up, handshakes included. */
   readonly timeoutMs: number;
+  /** Gives the attempt up at once. Without effect on a connection that is open. */
+  readonly signal: AbortSignal;
 }
 
-/**
- * Room for a burst of messages. With Node's 16 KiB the stream is full after some thirty; amqplib then sends the
- * rest on `drain`, one system call per message (7 of 30 microseconds each in a profile). The window bounds it.
- */
-const WRITE_BUFFER_BYTES = 4 * 1024 * 1024;
-
-export async function dial({ address, tls, connectionName, timeoutMs }: DialOptions): Promise<Wire> {
+/** Rejects with what went wrong, with `signal`'s reason once that is aborted; nothing is left behind then. */
+export async function dial({ address, tls, connectionName, timeoutMs, signal }: DialOptions): Promise<Wire> {
   const limit = Math.max(1, Math.min(timeoutMs, address.attemptTimeoutMs ?? Number.POSITIVE_INFINITY));
-  const socket: SocketOptions & { writableHighWaterMark: number; highWaterMark: number } = {
-    ...(address.scheme === 'amqps' ? await tlsOptions(address, tls) : {}),
+  const tlsSocket = address.scheme === 'amqps' ? await tlsOptions(address, tls) : {};
+  signal.throwIfAborted();
+  // Of this attempt alone: once open, the connection is out of its reach, and of `signal`'s.
+  const attempt = new AbortController();
+  const giveUp = () => attempt.abort(signal.reason);
+  signal.addEventListener('abort', giveUp, { once: true });
+  const timer = setTimeout(() => attempt.abort(new Error('ETIMEDOUT')), limit);
+  const socket: SocketOptions & { signal: AbortSignal } = {
+    ...tlsSocket,
     noDelay: true,
-    // net's name and tls's for the same bound.
-    writableHighWaterMark: WRITE_BUFFER_BYTES,
-    highWaterMark: WRITE_BUFFER_BYTES,
     keepAlive: true,
-    // Destroys a socket that stays silent; the timer below bounds one that trickles.
-    timeout: limit,
+    // Destroys the socket in whatever phase it is, which rejects the attempt.
+    signal: attempt.signal,
     clientProperties: { connection_name: connectionName, product: 'atma-events' },
   };
-  const attempt = connect(
-    {
-      protocol: address.scheme,
-      hostname: address.host,
-      port: address.port,
-      username: address.user,
-      password: address.password,
-      vhost: encodeURIComponent(address.vhost),
-      heartbeat: address.heartbeat,
-      channelMax: address.channelMax,
-    },
-    socket,
-  ).then(makeWire);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('ETIMEDOUT')), limit);
-  });
   try {
-    return await Promise.race([attempt, late]);
-  } catch (error) {
-    // It may still come up after its time; nobody would own it.
-    attempt.then(
-      (wire) => wire.destroy(),
-      () => {}, // it failed as reported
+    const model = await connect(
+      {
+        protocol: address.scheme,
+        hostname: address.host,
+        port: address.port,
+        username: address.user,
+        password: address.password,
+        vhost: encodeURIComponent(address.vhost),
+        heartbeat: address.heartbeat,
+        channelMax: address.channelMax,
+      },
+      socket,
     );
-    throw error;
+    return makeWire(model);
+  } catch (error) {
+    throw attempt.signal.aborted ? attempt.signal.reason : error;
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
   }
 }
 

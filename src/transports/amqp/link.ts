@@ -8,6 +8,7 @@ import { channelFailure, closedError, connectFailure, replyCode } from './failur
 import { makePause, type Pause } from './pause.js';
 import { explainPort } from './probe.js';
 import type { Wire } from './wire.js';
+import { within } from './within.js';
 
 export interface LinkOptions {
   readonly role: 'publish' | 'consume';
@@ -44,6 +45,8 @@ export class Link {
   private lastFailure: EventsError | undefined;
   private readonly waiters = new Set<Waiter>();
   private readonly pause: Pause = makePause();
+  /** Aborted by `close`: ends the attempt to connect that is under way. */
+  private readonly givenUp = new AbortController();
 
   constructor(private readonly options: LinkOptions) {}
 
@@ -106,16 +109,11 @@ export class Link {
     const wire = this.wire;
     this.state = 'closed';
     this.pause.stop();
+    this.givenUp.abort(closedError());
     this.rejectWaiters(closedError());
     if (wire === undefined || wire.closed) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CLOSE_MS);
-    });
     // A close that fails or hangs ends in the same `destroy`.
-    const asked = wire.model.close().catch(() => {});
-    await Promise.race([asked, late, wire.ended]);
-    clearTimeout(timer);
+    await within(CLOSE_MS, Promise.race([wire.model.close(), wire.ended]));
     if (!wire.closed) wire.destroy();
     await wire.ended;
   }
@@ -152,7 +150,7 @@ export class Link {
       if (this.isClosed) return;
       try {
         const wire = await this.attempt(STEADY_ATTEMPT_MS);
-        await this.restore(wire);
+        await this.restored(wire);
         this.established(wire, since);
         return;
       } catch (error) {
@@ -168,7 +166,19 @@ export class Link {
   private attempt(timeoutMs: number): Promise<Wire> {
     const { address, tls, role } = this.options;
     const connectionName = `atma-events ${process.pid} ${role}`;
-    return dial({ address, tls, connectionName, timeoutMs });
+    return dial({ address, tls, connectionName, timeoutMs, signal: this.givenUp.signal });
+  }
+
+  /** `restore`, ended by `close` as an attempt to connect is. */
+  private async restored(wire: Wire): Promise<void> {
+    const { signal } = this.givenUp;
+    const giveUp = () => wire.destroy();
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      await this.restore(wire);
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
   }
 
   private established(wire: Wire, downSince: number | undefined): void {
@@ -180,14 +190,8 @@ export class Link {
     this.state = 'up';
     this.wire = wire;
     this.lastFailure = undefined;
-    wire.model.on('blocked', (reason) => {
-      wire.blocked = true;
-      notice({ kind: 'blocked', reason });
-    });
-    wire.model.on('unblocked', () => {
-      wire.blocked = false;
-      notice({ kind: 'unblocked' });
-    });
+    wire.model.on('blocked', (reason) => notice({ kind: 'blocked', reason }));
+    wire.model.on('unblocked', () => notice({ kind: 'unblocked' }));
     void wire.ended.then((error) => {
       if (!this.isClosed) void this.reconnect(error);
     });
@@ -201,7 +205,11 @@ export class Link {
     const first = connectFailure(error, this.options.address);
     if (first.final || this.options.address.scheme === 'amqps' || !/frame|abruptly/i.test(String(error)))
       return first;
-    return connectFailure(error, this.options.address, await explainPort(this.options.address));
+    return connectFailure(
+      error,
+      this.options.address,
+      await explainPort(this.options.address, this.givenUp.signal),
+    );
   }
 
   private rejectWaiters(error: EventsError): void {

@@ -7,6 +7,7 @@ import type {
   QueueSpec,
 } from '../../core/topology/model.js';
 import type { AmqpAddress } from './address.js';
+import { managementAccess } from './management-access.js';
 import type { Wire } from './wire.js';
 
 export interface Management {
@@ -26,8 +27,10 @@ const TIMEOUT_MS = 2_000;
 /** The API of the broker at the other end of `wire`, or the reason why there is none. */
 export async function findManagement(wire: Wire, options: ManagementOptions): Promise<Management | string> {
   const { address } = options;
-  const base = (options.managementUrl ?? guess(address)).replace(/\/+$/, '');
-  const ask = (path: string) => get(`${base}/api/${path}`, address);
+  const access = managementAccess(address, options.managementUrl);
+  if (typeof access === 'string') return access;
+  const { base, authorization } = access;
+  const ask = (path: string) => get(`${base}/api/${path}`, authorization);
   const expected = (wire.model.connection.serverProperties as { readonly cluster_name?: string })
     .cluster_name;
   try {
@@ -38,13 +41,6 @@ export async function findManagement(wire: Wire, options: ManagementOptions): Pr
     const why = error instanceof Refused ? `answers ${error.status}` : 'cannot be reached';
     return `the management API at ${base} ${why}`;
   }
-}
-
-/** Over `amqps` only an encrypted API is asked unbidden: the password must not leave in clear. */
-function guess({ scheme, host, port }: AmqpAddress): string {
-  const name = host.includes(':') ? `[${host}]` : host;
-  if (scheme === 'amqps') return `https://${name}:${port === 5671 ? 15671 : port + 10_000}`;
-  return `http://${name}:${port === 5672 || port === 5671 ? 15672 : port + 10_000}`;
 }
 
 function makeManagement(ask: (path: string) => Promise<unknown>, vhost: string): Management {
@@ -88,10 +84,9 @@ class Refused extends Error {
   }
 }
 
-async function get(url: string, { user, password }: AmqpAddress): Promise<unknown> {
-  const credentials = Buffer.from(`${user}:${password}`).toString('base64');
+async function get(url: string, authorization: string): Promise<unknown> {
   const response = await fetch(url, {
-    headers: { authorization: `Basic ${credentials}` },
+    headers: { authorization },
     redirect: 'error',
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });

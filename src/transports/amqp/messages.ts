@@ -54,7 +54,8 @@ export function publishFields(message: OutgoingMessage): PublishFields {
 
 /** amqplib knows every typed value but `bytes`, which it takes as a Buffer. */
 function wireTable(headers: Headers): object {
-  for (const value of Object.values(headers)) {
+  for (const name in headers) {
+    const value = headers[name];
     if (typeof value === 'object' && value !== null) return mapTable(headers, wireValue);
   }
   return headers;

@@ -4,10 +4,10 @@ import type { AmqpAddress } from './address.js';
 
 const PROBE_TIMEOUT_MS = 1_000;
 
-/** One sentence about the foreign protocol, or undefined when nothing tells. */
-export function explainPort(address: AmqpAddress): Promise<string | undefined> {
+/** One sentence about the foreign protocol, or undefined when nothing tells, or once `signal` is aborted. */
+export function explainPort(address: AmqpAddress, signal: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connect(address.port, address.host, () => {
+    const socket = connect({ port: address.port, host: address.host, signal }, () => {
       socket.write(Buffer.from('AMQP\x00\x00\x09\x01', 'latin1'));
     });
     const done = (why: string | undefined) => {

@@ -11,9 +11,11 @@ import { judge } from './culprit.js';
 import { channelFailure, closedError, replyCode } from './failures.js';
 import type { Link } from './link.js';
 import { publishFields } from './messages.js';
+import type { Outbox } from './outbox.js';
 import { refusal } from './refusal.js';
 import { type Entry, Window } from './window.js';
-import { sendMessage, type Wire } from './wire.js';
+import type { Wire } from './wire.js';
+import { within } from './within.js';
 
 export interface PublisherOptions {
   readonly link: Link;
@@ -26,9 +28,8 @@ export interface PublisherOptions {
 
 interface Session {
   readonly wire: Wire;
-  readonly channel: ConfirmChannel;
+  readonly outbox: Outbox;
   readonly window: Window;
-  flowing: boolean;
 }
 
 export class Publisher {
@@ -50,7 +51,14 @@ export class Publisher {
     if (refused !== undefined) return Promise.reject(refused);
     const fields = publishFields(message);
     return new Promise((resolve, reject) => {
-      this.waiting.push({ fields, body: message.body, resolve, reject, returned: undefined });
+      const entry: Entry = { fields, body: message.body, resolve, reject, returned: undefined };
+      // Past the queue when nobody waits: an array that grows and empties again costs more than the rest of this.
+      const session = this.head < this.waiting.length ? undefined : this.readyFor(entry);
+      if (session !== undefined) {
+        this.send(session, entry);
+        return;
+      }
+      this.waiting.push(entry);
       this.pump();
     });
   }
@@ -64,33 +72,21 @@ export class Publisher {
   /** Takes no more, waits up to `limitMs` for what is in flight or waiting, then gives it up truthfully. */
   async close(limitMs: number): Promise<void> {
     this.closing = true;
-    if (!this.isIdle()) {
-      let timer: NodeJS.Timeout | undefined;
-      await new Promise<void>((resolve) => {
-        this.idle.push(resolve);
-        timer = setTimeout(resolve, limitMs);
-      });
-      clearTimeout(timer);
-    }
+    if (!this.isIdle()) await within(limitMs, new Promise<void>((resolve) => this.idle.push(resolve)));
     const session = this.session;
     this.session = undefined;
     for (const entry of session?.window.drain() ?? []) entry.reject(this.unknown('the transport was closed'));
     for (const entry of this.takeWaiting()) entry.reject(closedError());
   }
 
-  /** Sends as much as window, channel buffer and what is known about exchanges allow. */
+  /** Sends as much as the window and what is known about exchanges allow. */
   private pump(): void {
     while (this.head < this.waiting.length) {
       const entry = this.waiting[this.head];
-      if (this.preparing || entry === undefined) return;
-      const session = this.session;
+      if (entry === undefined) return;
+      const session = this.readyFor(entry);
       if (session === undefined) {
-        void this.prepare((count) => this.openSession(count));
-        return;
-      }
-      if (!session.flowing || !this.hasRoom(session.window, entry)) return;
-      if (!this.exchanges.has(entry.fields.exchange)) {
-        void this.prepare(() => this.checkExchange(session.wire, entry.fields.exchange));
+        this.prepareFor(entry);
         return;
       }
       this.shift();
@@ -99,10 +95,26 @@ export class Publisher {
     this.settleIdle();
   }
 
+  /** The session to send it on, or undefined when something is missing. */
+  private readyFor(entry: Entry): Session | undefined {
+    const session = this.session;
+    if (session === undefined || this.preparing || !this.hasRoom(session.window, entry)) return undefined;
+    return this.exchanges.has(entry.fields.exchange) ? session : undefined;
+  }
+
+  /** Sees to what is missing for it; a window without room is made room in by confirms. */
+  private prepareFor(entry: Entry): void {
+    const session = this.session;
+    if (this.preparing) return;
+    if (session === undefined) void this.prepare((count) => this.openSession(count));
+    else if (this.hasRoom(session.window, entry)) {
+      void this.prepare(() => this.checkExchange(session.wire, entry.fields.exchange));
+    }
+  }
+
   private send(session: Session, entry: Entry): void {
-    session.wire.batch();
     try {
-      session.flowing = sendMessage(session.channel, entry.fields, entry.body);
+      session.outbox.publish(entry.fields, entry.body);
     } catch (error) {
       // amqplib encodes before it writes, so a message that cannot be encoded leaves no trace.
       entry.reject(
@@ -140,7 +152,8 @@ export class Publisher {
       const wire = await link.use();
       await this.options.topologyRestored();
       const channel = await wire.model.createConfirmChannel();
-      this.session = this.supervise(wire, channel);
+      // Closed in the same turn, it has told its end already: the next connection is waited for.
+      if (!wire.closed) this.session = this.supervise(wire, channel);
     } catch (error) {
       if (link.isClosed) {
         for (const entry of this.takeWaiting()) entry.reject(closedError());
@@ -156,7 +169,7 @@ export class Publisher {
   }
 
   private supervise(wire: Wire, channel: ConfirmChannel): Session {
-    const session: Session = { wire, channel, window: new Window(), flowing: true };
+    const session: Session = { wire, outbox: wire.openOutbox(channel), window: new Window() };
     let cause: Error | undefined;
     // amqplib's own bookkeeping of confirms, which is not used here; see wire.ts.
     channel.removeAllListeners('ack');
@@ -170,10 +183,6 @@ export class Publisher {
       this.pump();
     });
     channel.on('return', (message) => session.window.markReturned(message));
-    channel.on('drain', () => {
-      session.flowing = true;
-      this.pump();
-    });
     channel.on('error', (error) => {
       cause = error;
     });

@@ -11,6 +11,7 @@ import type { Link } from './link.js';
 import { makePause } from './pause.js';
 import type { Settling } from './settling.js';
 import type { Wire } from './wire.js';
+import { within } from './within.js';
 
 /** What one opening made. */
 export interface OpenChannel {
@@ -154,13 +155,4 @@ export class ReopeningSubscription implements Subscription {
       }
     }
   }
-}
-
-async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }

@@ -3,18 +3,23 @@
  * - `channel.publish` copies options into a fresh object with a prototype and always sends a header table;
  *   `sendMessage` takes fields as they are, so absent headers stay absent, and costs less.
  * - its confirm bookkeeping keeps a slot for ever when a `multiple` ack ends below an already confirmed tag.
- * - it writes each message with a system call of its own; corking the stream joins those of one turn.
+ * - it makes five buffers of a message, and writes each with a system call of its own at the end of the turn; see
+ *   publish-frames.ts and outbox.ts.
  * - it queues an ack until a later turn; written directly, it is with the kernel when `ack()` resolves.
  * - its decoder forgets the wire types of headers (see typed-headers.ts).
  */
 import type { Duplex } from 'node:stream';
 import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
 import type { PublishFields } from './messages.js';
+import { Outbox } from './outbox.js';
 import { headersOf } from './typed-headers.js';
 
 interface InnerConnection {
   readonly stream: Duplex;
   readonly rest: Buffer;
+  readonly frameMax: number;
+  /** By number. `buffer` takes what the channel sends, and hands it on a turn later. */
+  readonly channels: readonly ({ readonly buffer: { write(frame: Buffer): boolean } } | null)[];
   sendBytes(bytes: Buffer): void;
   recvFrame(): InnerFrame | false;
 }
@@ -34,12 +39,10 @@ export interface Wire {
   /** Resolves when the connection has ended, however that came. */
   readonly ended: Promise<Error | undefined>;
   closed: boolean;
-  /** The broker has stopped reading publishes (connection.blocked). */
-  blocked: boolean;
   /** Written at once, before anything that still waits in amqplib's channel buffers. */
   write(frames: Buffer): void;
-  /** Keeps messages written in this turn back and sends them together. */
-  batch(): void;
+  /** From now on, everything that is sent on this channel goes through the outbox, in order. */
+  openOutbox(channel: ConfirmChannel): Outbox;
   /** From now on, headers received on this channel carry their wire types. */
   typeHeaders(channel: Channel): void;
   /** Tears the socket down without ceremony, for a broker that does not answer. */
@@ -54,12 +57,10 @@ const LINGER_MS = 1_000;
 export function makeWire(model: ChannelModel): Wire {
   const connection = model.connection as unknown as InnerConnection;
   const { stream } = connection;
-  let batching = false;
   let typedChannels: Set<number> | undefined;
   const wire: Wire = {
     model,
     closed: false,
-    blocked: false,
     ended: new Promise((resolve) => {
       let cause: Error | undefined;
       // Without a listener an `error` would end the process; `close` follows and tells the rest.
@@ -73,17 +74,25 @@ export function makeWire(model: ChannelModel): Wire {
       });
     }),
     write: (frames) => connection.sendBytes(frames),
-    batch() {
-      if (batching) return;
-      batching = true;
-      stream.cork();
-      // amqplib moves messages to the stream in the next `setImmediate` round; the round after has them all.
-      setImmediate(() =>
-        setImmediate(() => {
-          batching = false;
-          stream.uncork();
-        }),
-      );
+    openOutbox(channel) {
+      const inner = channel as unknown as InnerChannel;
+      const buffer = connection.channels[inner.ch]?.buffer;
+      if (buffer === undefined) throw new Error('the channel was closed');
+      const outbox = new Outbox({
+        channel: inner.ch,
+        frameMax: connection.frameMax,
+        write(bytes) {
+          if (!wire.closed) connection.sendBytes(bytes);
+        },
+        sendMessage: (fields, body) => inner.sendMessage(fields, fields, body),
+        // A channel that is closing is given a method of its own that throws.
+        isOpen: () => !Object.hasOwn(inner, 'sendMessage'),
+      });
+      buffer.write = (frame) => {
+        outbox.append(frame);
+        return true; // the window bounds what waits here
+      };
+      return outbox;
     },
     typeHeaders(channel) {
       typedChannels ??= observeHeaders(connection);
@@ -100,11 +109,6 @@ export function makeWire(model: ChannelModel): Wire {
 
 export function channelNumber(channel: Channel): number {
   return (channel as unknown as InnerChannel).ch;
-}
-
-/** False: the channel's buffer is full; wait for its `drain`. Throws on what cannot be encoded. */
-export function sendMessage(channel: ConfirmChannel, fields: PublishFields, body: Buffer): boolean {
-  return (channel as unknown as InnerChannel).sendMessage(fields, fields, body);
 }
 
 /** `recvFrame` is called for every frame, once its bytes are in `rest`: there the header table is read again. */

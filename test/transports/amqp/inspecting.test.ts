@@ -120,7 +120,7 @@ describe.skipIf(!rabbitInstalled)('inspecting RabbitMQ', () => {
     onTestFinished(() => transport.remove({ exchanges: [exchange], queues: [queue] }));
     await expect(transport.apply(topology(exchange, queue))).rejects.toMatchObject({
       code: 'topology-conflict',
-      message: `queue "${queue}" exists with other attributes: x-message-ttl is 1, asked for was 5000`,
+      message: `queue "${queue}" exists with other attributes: x-message-ttl is 1, expected 5000`,
     });
   });
 });

@@ -84,6 +84,35 @@ describe.skipIf(!findRabbitServer())('publishing to RabbitMQ', () => {
     expect((await transport.counts(queue))?.ready).toBe(51);
   });
 
+  it('a permission revoked while messages are in flight refuses none that is stored', async () => {
+    await broker.ctl('add_user', 'writer', 'writer');
+    await broker.ctl('set_permissions', 'writer', '.*', '.*', '.*');
+    onTestFinished(async () => void (await broker.ctl('delete_user', 'writer')));
+    const { transport } = open(broker.url.replace('guest:guest', 'writer:writer'));
+    const watch = open(broker.url).transport;
+    const raw = await (await openRaw(broker.url)).createChannel();
+    const queue = await makeQueue(watch);
+    const to = (exchange: string) => transport.publish({ ...toQueue('', 'x'), exchange });
+    const exchanges = Array.from({ length: 13 }, (_, index) => unique(`exchange-${index}`));
+    onTestFinished(() => watch.remove({ exchanges }));
+    for (const exchange of exchanges) {
+      await raw.assertExchange(exchange, 'fanout', { durable: false });
+      await raw.bindQueue(queue, exchange, '');
+      await to(exchange);
+    }
+    const [revoked = '', ...others] = exchanges;
+    await to(revoked);
+    await broker.ctl('set_permissions', 'writer', '.*', 'exchange-([1-9]|1[0-9])[.]', '.*');
+    // RabbitMQ remembers the last 12 permissions of a channel: it looks again after 12 others.
+    const stored = outcomes([revoked, revoked, ...others].map(to));
+    const refused = outcomes([to(revoked)]);
+    const later = outcomes(others.map(to));
+    expect(await stored).not.toContain('access-refused');
+    expect(await refused).toEqual(['access-refused']);
+    expect(new Set(await later)).toEqual(new Set(['confirmed']));
+    expect((await watch.counts(queue))?.ready).toBe(14 + 14 + 12);
+  });
+
   it('a message larger than the broker takes is refused, and its later neighbours are confirmed', async () => {
     const { transport } = open(broker.url);
     const queue = await makeQueue(transport);
