@@ -24,6 +24,7 @@ import {
 import type { Catalog, EventDefinition } from './catalog.js';
 import { type Envelope, isTraceparent } from './envelope.js';
 import { applySchema, describeIssues } from './field-issues.js';
+import { secondsOf } from './iso-time.js';
 import { parseJson } from './json.js';
 
 export const HEADER_VERSION = 'x-event-version';
@@ -65,7 +66,7 @@ export function encode(
     contentType: 'application/json',
     deliveryMode: 2,
     messageId: envelope.id,
-    timestamp: Math.floor(Date.parse(envelope.time) / 1000),
+    timestamp: secondsOf(envelope.time),
     type: envelope.type,
     headers,
   };
