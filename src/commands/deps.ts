@@ -77,7 +77,8 @@ export async function runCommand(
     try {
       await release();
     } catch (error) {
-      const failed = report(error);
+      // The command has had its say on stdout; this is for stderr only.
+      const failed = reportError(error, terminal, globals.debug);
       if (exitCode === EXIT.done) exitCode = failed;
     }
   }

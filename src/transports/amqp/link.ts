@@ -203,8 +203,9 @@ export class Link {
 
   private async explain(error: unknown) {
     const first = connectFailure(error, this.options.address);
-    if (first.final || this.options.address.scheme === 'amqps' || !/frame|abruptly/i.test(String(error)))
-      return first;
+    // What a foreign server does to a stranger: answers in its own way, hangs up, or resets.
+    const foreign = /frame|abruptly|ECONNRESET|EPIPE/i.test(String(error));
+    if (first.final || this.options.address.scheme === 'amqps' || !foreign) return first;
     return connectFailure(
       error,
       this.options.address,

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -155,6 +157,30 @@ describe.skipIf(!findRabbitServer())('RabbitMQ over TLS', () => {
       code: 'usage',
       message: expect.stringContaining('/nowhere/ca.pem'),
     });
+  });
+
+  it('a TLS port that resets whoever speaks in plain is explained all the same', async () => {
+    // The broker's own TLS listener, behind a front that resets what does not greet in TLS.
+    const front = createServer((socket) => {
+      socket.on('error', () => {}); // a probe hangs up here
+      socket.once('data', (greeting) => {
+        if (greeting[0] !== 0x16) {
+          socket.resetAndDestroy();
+          return;
+        }
+        const behind = connectTcp(Number(new URL(base()).port), '127.0.0.1');
+        behind.on('error', () => {}); // and there
+        behind.write(greeting);
+        socket.pipe(behind).pipe(socket);
+      });
+    });
+    await once(front.listen(0, '127.0.0.1'), 'listening');
+    const { transport } = open(`amqp://127.0.0.1:${(front.address() as AddressInfo).port}`);
+    await expect(transport.open()).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('use amqps://'),
+    });
+    front.close();
   });
 
   it('AMQP spoken in plain to the TLS port is explained', async () => {
