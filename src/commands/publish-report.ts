@@ -46,7 +46,7 @@ export async function finishPublish(
       })),
       ...(context.file !== undefined && continueFrom !== undefined && { startLine: continueFrom }),
     });
-  } else if (context.address !== undefined && (report.published > 0 || report.errors.length === 0)) {
+  } else if (context.address !== undefined && (context.file !== undefined || report.published > 0)) {
     await terminal.out(renderReport(report, context));
   }
   printErrors(report, context, terminal, globals.debug);
@@ -98,7 +98,8 @@ function printErrors(
   const say = (line: string) => terminal.err(safeLine(line));
   const reached = address !== undefined;
   for (const each of report.errors.slice(0, SHOWN_ERRORS)) {
-    if (file === undefined || !reached) reportError(each.error, terminal, debug);
+    const ofSource = report.stopped === 'source' && each === report.errors.at(-1);
+    if (file === undefined || !reached || ofSource) reportError(each.error, terminal, debug);
     else {
       say(`error: ${file === '-' ? 'stdin' : file}:${each.line}: ${messageWithIssues(each)}`);
       if (each.error.hint) say(`  ${each.error.hint}`);

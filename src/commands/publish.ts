@@ -127,12 +127,14 @@ async function prepare(
   const settings = await session.settings();
   const { catalog } = settings.system;
   const publisher = { now: session.now, ...(settings.source !== undefined && { source: settings.source }) };
+  const input = type === undefined ? undefined : await inputOf(catalog, type, options, session);
+  setPaths(input ?? {}, options.set, (text) => text); // a wrong path is told before a broker is asked for
   let lastId: string | undefined;
   const items =
     type === undefined
       ? linesOf(options, session, (line, bytes) => readLine(catalog, publisher, line, bytes))
-      : repeat(await inputOf(catalog, type, options, session), options, (input) => {
-          const message = messageFor(catalog, publisher, type, input);
+      : repeat(input, options, (filled) => {
+          const message = messageFor(catalog, publisher, type, filled);
           lastId = message.properties.messageId;
           return message;
         });

@@ -58,6 +58,18 @@ JSON: {"transport","created","published","confirmed","tailed","queues":[{"queue"
 
 async function runRehearse(options: RehearseOptions, session: Session): Promise<ExitCode> {
   const { terminal, globals, signal, now } = session;
+  const foreign = (['url', 'preset', 'config', 'profile'] as const).filter(
+    (name) => globals[name] !== undefined,
+  );
+  if (foreign.length > 0) {
+    throw new EventsError(
+      'usage',
+      `rehearse takes no --${foreign[0]}: it has a broker and a topology of its own`,
+      {
+        hint: 'setup, publish and tail do the same on any broker.',
+      },
+    );
+  }
   const folder = mkdtempSync(join(tmpdir(), 'atma-events-rehearsal-'));
   if (!options.keep) session.defer(() => rmSync(folder, { recursive: true, force: true }));
   const url = `embedded:${join(folder, 'broker.db')}`;

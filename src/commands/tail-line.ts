@@ -8,15 +8,15 @@ import { hideEmails, safeLine } from '../terminal/safe-text.js';
 const LONGEST_LINE = 2000;
 
 /**
- * Time, type, routing, id and body. The body is cut to the terminal's width; what cannot be read as JSON is
+ * Time (default: when it was received), type, routing and body. The body is cut to the terminal's width; what cannot be read as JSON is
  * described instead of shown. Nothing in it can drive the terminal, and e-mail addresses are hidden.
  */
 export function renderEvent(
   record: EventRecord,
   body: Buffer,
   { style, columns }: Pick<Terminal, 'style' | 'columns'>,
+  time: string = record.receivedAt.slice(11, 23),
 ): string {
-  const time = record.receivedAt.slice(11, 23);
   const type = clean(record.type ?? record.routingKey);
   const route =
     record.routingKey === record.type

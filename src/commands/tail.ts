@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { EventsError } from '../core/errors.js';
+import type { Decoded } from '../core/events/codec.js';
 import { type EventRecord, toRecord, toSavedRecord } from '../core/events/record.js';
 import type { ReceivedMessage } from '../core/message.js';
 import { matchesBindingKey } from '../core/topology/routing-key.js';
@@ -211,12 +212,16 @@ function createSink(
   let last: Promise<void> = Promise.resolve();
   const isFull = () => options.count !== undefined && shown >= options.count;
 
-  const print = (record: EventRecord, message: ReceivedMessage) =>
-    globals.json ? terminal.json(record) : terminal.out(renderEvent(record, message.body, terminal));
+  const print = (record: EventRecord, message: ReceivedMessage, decoded: Decoded) => {
+    if (globals.json) return terminal.json(record);
+    // When a waiting message was looked at says nothing; when it happened does.
+    const time = options.browse ? happenedAt(message, decoded) : undefined;
+    return terminal.out(renderEvent(record, message.body, terminal, time));
+  };
 
   const take = async (message: ReceivedMessage) => {
     if (isFull()) return;
-    const { record } = toRecord(catalog, message, new Date(now()));
+    const { record, decoded } = toRecord(catalog, message, new Date(now()));
     try {
       if (filter && !filter(record)) return;
       shown++;
@@ -226,7 +231,7 @@ function createSink(
       fail(error);
       throw error;
     }
-    last = print(record, message);
+    last = print(record, message, decoded);
     await last;
     if (isFull()) signalFull();
   };
@@ -238,6 +243,13 @@ function createSink(
     summary: () =>
       `${shown} event${shown === 1 ? '' : 's'}${invalid > 0 ? `, ${invalid} invalid` : ''}${file ? `, saved to ${options.save}` : ''}`,
   };
+}
+
+/** Date and time of a waiting event, as far as its message tells. */
+function happenedAt({ properties: { timestamp } }: ReceivedMessage, decoded: Decoded): string {
+  const sent = timestamp === undefined ? '' : new Date(timestamp * 1000).toISOString();
+  const time = (decoded.valid && decoded.envelope.time) || sent;
+  return time === '' ? '(no time)' : time.slice(0, 19).replace('T', ' ');
 }
 
 function gapText({ reason }: TapGap): string {
