@@ -74,7 +74,18 @@ function busOf<M extends EventMap>(
     publish: createPublisher(transport, catalog, options).publish,
     setup: () => transport.apply(topology),
     consume: (queue, handlers, consumerOptions) =>
-      startConsumer(transport, catalog, queue, handlers, consumerOptions),
+      startConsumer(transport, catalog, queue, handlers, {
+        onReject: warnOfReject(queue),
+        ...consumerOptions,
+      }),
     close: () => transport.close(),
+  };
+}
+
+/** A rejected delivery must not vanish without a word: a process warning, unless the service listens itself. */
+function warnOfReject(queue: string): NonNullable<ConsumerOptions['onReject']> {
+  return (reason, { properties, routingKey }) => {
+    const which = JSON.stringify(properties.messageId ?? routingKey);
+    process.emitWarning(`${which} in ${queue} was rejected: ${JSON.stringify(reason)}`, 'EventRejected');
   };
 }

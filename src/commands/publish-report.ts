@@ -97,12 +97,14 @@ function printErrors(
 ): void {
   const say = (line: string) => terminal.err(safeLine(line));
   const reached = address !== undefined;
+  let lastHint: string | undefined;
   for (const each of report.errors.slice(0, SHOWN_ERRORS)) {
     const ofSource = report.stopped === 'source' && each === report.errors.at(-1);
     if (file === undefined || !reached || ofSource) reportError(each.error, terminal, debug);
     else {
       say(`error: ${file === '-' ? 'stdin' : file}:${each.line}: ${messageWithIssues(each)}`);
-      if (each.error.hint) say(`  ${each.error.hint}`);
+      if (each.error.hint && each.error.hint !== lastHint) say(`  ${each.error.hint}`);
+      lastHint = each.error.hint;
     }
   }
   const more = report.errors.length - SHOWN_ERRORS;
@@ -120,7 +122,7 @@ function printErrors(
 
 const STOPPED: { readonly [reason in StopReason]: string } = {
   interrupted: 'Interrupted',
-  broker: 'Stopped: this would have met every event',
+  broker: 'Stopped, because every further event would meet the same',
   errors: 'Stopped after too many errors (--max-errors)',
   source: 'Stopped because the input ended in an error',
 };

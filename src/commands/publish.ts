@@ -1,7 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { accessSync, constants, createReadStream, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { addAbortSignal, type Readable } from 'node:stream';
 import { Command } from 'commander';
 import { EventsError, isEventsError } from '../core/errors.js';
 import type { Catalog } from '../core/events/catalog.js';
@@ -12,11 +9,11 @@ import { publishStream, type StreamItem } from '../core/publishing/stream.js';
 import type { Transport } from '../core/transport.js';
 import { setPaths } from '../project/set-paths.js';
 import type { ExitCode } from '../terminal/exit-codes.js';
-import { type Line, readLines } from '../terminal/lines.js';
 import { positiveNumber, wholeNumber } from '../terminal/options.js';
 import { startProgress } from '../terminal/progress.js';
 import type { CommandDeps, Session } from './deps.js';
 import { finishPublish, notStarted } from './publish-report.js';
+import { linesOf, readAll, readText, requireReadable } from './publish-source.js';
 
 interface PublishOptions {
   readonly data?: string;
@@ -49,7 +46,12 @@ export function publishCommand(deps: CommandDeps): Command {
     .option('--rate <n>', 'events per second at most', positiveNumber)
     .option('--from <file>', 'publish every line of a JSONL file, or - for stdin')
     .option('--start-line <n>', 'with --from: skip the lines before this one', wholeNumber(1), 1)
-    .option('--max-errors <n>', 'stop after this many failed events', wholeNumber(1), 100)
+    .option(
+      '--max-errors <n>',
+      'stop after this many failed events (what is in flight then is still counted)',
+      wholeNumber(1),
+      100,
+    )
     .option('--dry-run', 'validate everything, send nothing', false)
     .addHelpText(
       'after',
@@ -132,13 +134,15 @@ async function prepare(
   let lastId: string | undefined;
   const items =
     type === undefined
-      ? linesOf(options, session, (line, bytes) => readLine(catalog, publisher, line, bytes))
+      ? linesOf({ from: options.from ?? '-', startLine: options.startLine }, session, (line, bytes) =>
+          readLine(catalog, publisher, line, bytes),
+        )
       : repeat(input, options, (filled) => {
           const message = messageFor(catalog, publisher, type, filled);
           lastId = message.properties.messageId;
           return message;
         });
-  if (options.from !== undefined && options.from !== '-') requireReadable(fileOf(options.from, session));
+  if (options.from !== undefined) requireReadable(options.from, session);
   const transport = options.dryRun ? NOWHERE : await session.open(settings);
   return { transport, items, lastId: () => lastId };
 }
@@ -156,6 +160,11 @@ function checkUsage(type: string | undefined, options: PublishOptions): void {
   if (options.from !== undefined && (type !== undefined || single || options.count !== 1)) {
     throw new EventsError('usage', '--from takes its events from the file', {
       hint: 'Leave out the event type, --data, --set, --sample and --count.',
+    });
+  }
+  if (options.sample && options.data !== undefined) {
+    throw new EventsError('usage', 'Give either --sample or --data', {
+      hint: 'Single fields of the sample are changed with --set.',
     });
   }
   if (options.from === undefined && options.startLine !== 1) {
@@ -178,7 +187,7 @@ async function inputOf(
     const file = options.data.startsWith('@') ? options.data.slice(1) : undefined;
     const fromStdin = options.data === '-';
     const text = fromStdin ? await readAll(session) : file === undefined ? options.data : readText(file);
-    const parsed = parseJson(text);
+    const parsed = parseJson(text.replace(/^\uFEFF/, ''));
     if ('value' in parsed) return parsed.value;
     const where = file ?? (fromStdin ? 'stdin' : '--data');
     throw new EventsError('input-invalid', `${where} is not JSON: ${parsed.problem}`);
@@ -186,25 +195,6 @@ async function inputOf(
   if (!options.sample) return {};
   if (definition.sample === undefined) throw new EventsError('usage', `The catalog has no sample of ${type}`);
   return definition.sample;
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw cannotRead(file, error);
-  }
-}
-
-async function readAll({ terminal, signal }: Session): Promise<string> {
-  const chunks: Buffer[] = [];
-  const { stdin } = terminal.streams;
-  try {
-    for await (const chunk of addAbortSignal(signal, stdin) as AsyncIterable<Buffer>) chunks.push(chunk);
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** The same event `--count` times. Where two in a row would have one id, `-2`, `-3`, … is added to it. */
@@ -232,49 +222,4 @@ async function* repeat(
 
 function withId(message: OutgoingMessage, messageId: string): OutgoingMessage {
   return { ...message, properties: { ...message.properties, messageId } };
-}
-
-/** Lines of the file or of stdin from `--start-line` on. An abort ends the reading. */
-async function* linesOf(
-  options: PublishOptions,
-  session: Session,
-  read: (line: number, bytes: Buffer) => StreamItem | undefined,
-): AsyncGenerator<StreamItem[]> {
-  const from = options.from ?? '-';
-  const stream: Readable =
-    from === '-'
-      ? session.terminal.streams.stdin
-      : createReadStream(fileOf(from, session), { highWaterMark: 256 * 1024 });
-  const batches = readLines(addAbortSignal(session.signal, stream))[Symbol.asyncIterator]();
-  for (;;) {
-    let batch: IteratorResult<Line[]>;
-    try {
-      batch = await batches.next();
-    } catch (error) {
-      if (session.signal.aborted) return;
-      throw cannotRead(from === '-' ? 'stdin' : from, error);
-    }
-    if (batch.done) return;
-    yield batch.value.flatMap(({ number, bytes }) => {
-      const item = number < options.startLine ? undefined : read(number, bytes);
-      return item === undefined ? [] : [item];
-    });
-  }
-}
-
-function fileOf(name: string, { terminal }: Session): string {
-  return resolve(terminal.streams.directory, name);
-}
-
-/** A file that is not there is told before a broker is asked for. */
-function requireReadable(file: string): void {
-  try {
-    accessSync(file, constants.R_OK);
-  } catch (error) {
-    throw cannotRead(file, error);
-  }
-}
-
-function cannotRead(file: string, cause: unknown): EventsError {
-  return new EventsError('input-invalid', `Cannot read ${file}`, { cause });
 }

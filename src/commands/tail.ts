@@ -97,18 +97,22 @@ async function runTail(
     return browseQueue(options.queue, keys, limit, transport, sink, session);
   }
 
-  const transport = await session.open(settings);
+  // Lazily: a tap needs one connection, and the one for publishing would be a second to lose.
+  const transport = await session.openLazily(settings);
   const exchanges =
     options.exchange.length > 0 ? options.exchange : [...new Set(catalog.definitions.map((d) => d.exchange))];
-  const tap = await transport.tap(
-    {
-      bindings: tapBindings(exchanges, keys, topology, catalog),
-      bufferLimit: options.buffer ?? DEFAULT_BUFFER,
-    },
-    {
-      onMessage: (message) => sink.take(message),
-      onGap: (gap) => session.terminal.warn(gapText(gap)),
-    },
+  const tap = await untilAborted(
+    transport.tap(
+      {
+        bindings: tapBindings(exchanges, keys, topology, catalog),
+        bufferLimit: options.buffer ?? DEFAULT_BUFFER,
+      },
+      {
+        onMessage: (message) => sink.take(message),
+        onGap: (gap) => session.terminal.warn(gapText(gap)),
+      },
+    ),
+    session.signal,
   );
   session.terminal.err(`tailing ${keys.join(' ')} on ${exchanges.join(', ')} (${transport.address})`);
   const ended = await until(sink, options.for, tap.ended, session);
@@ -202,6 +206,8 @@ function createSink(
 ): Sink {
   let shown = 0;
   let invalid = 0;
+  /** Events that the filter could not be applied to. */
+  let unfit = 0;
   let signalFull: () => void = () => {};
   let fail: (error: unknown) => void = () => {};
   const full = new Promise<void>((resolve, reject) => {
@@ -223,7 +229,9 @@ function createSink(
     if (isFull()) return;
     const { record, decoded } = toRecord(catalog, message, new Date(now()));
     try {
-      if (filter && !filter(record)) return;
+      const matches = filter === undefined || filter(record);
+      if (matches === undefined) unfit++;
+      if (!matches) return;
       shown++;
       if (!record.valid) invalid++;
       file?.append(`${JSON.stringify(toSavedRecord(record, message))}\n`);
@@ -241,7 +249,12 @@ function createSink(
     isFull,
     drained: () => last,
     summary: () =>
-      `${shown} event${shown === 1 ? '' : 's'}${invalid > 0 ? `, ${invalid} invalid` : ''}${file ? `, saved to ${options.save}` : ''}`,
+      [
+        `${shown} event${shown === 1 ? '' : 's'}`,
+        ...(invalid > 0 ? [`${invalid} invalid`] : []),
+        ...(unfit > 0 ? [`${unfit} more lack a field that the filter names`] : []),
+        ...(file ? [`saved to ${options.save}`] : []),
+      ].join(', '),
   };
 }
 

@@ -15,7 +15,8 @@ const VARIABLES = {
 
 export const FILTER_NAMES = Object.keys(VARIABLES).join(', ');
 
-export type Filter = (record: EventRecord) => boolean;
+/** Undefined: the expression names a field that this event lacks, or that has another type. */
+export type Filter = (record: EventRecord) => boolean | undefined;
 
 /**
  * Compiles an expression. Throws `usage` when it does not parse, names something unknown or cannot be true or
@@ -35,7 +36,7 @@ export async function compileFilter(expression: string): Promise<Filter> {
     try {
       matches = evaluate({ ...record, eventType: record.type });
     } catch (error) {
-      if (error instanceof EvaluationError) return false; // a field that this event lacks, or of another type
+      if (error instanceof EvaluationError) return undefined;
       throw error;
     }
     if (typeof matches !== 'boolean') throw notAFilter(`it gives ${typeof matches}, not true or false`);

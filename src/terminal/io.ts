@@ -24,7 +24,7 @@ export interface Terminal {
   /** Styles for stdout and for stderr: each is plain where its stream is not a terminal. */
   readonly style: ChalkInstance;
   readonly errorStyle: ChalkInstance;
-  /** Someone can be asked. */
+  /** Someone can be asked, on stderr: also where stdout goes into a pipe. */
   readonly interactive: boolean;
   /** Columns of stdout, or undefined when it is not a terminal. */
   readonly columns: number | undefined;
@@ -60,11 +60,7 @@ export function createTerminal(streams: Streams, options: TerminalOptions): Term
     streams,
     style,
     errorStyle,
-    interactive:
-      options.input &&
-      streams.stdin.isTTY === true &&
-      streams.stderr.isTTY === true &&
-      streams.stdout.isTTY === true,
+    interactive: options.input && streams.stdin.isTTY === true && streams.stderr.isTTY === true,
     columns: streams.stdout.isTTY ? streams.stdout.columns : undefined,
     out: (text) => write(streams.stdout, `${safeOutput(text, style.level > 0)}\n`),
     json: (value) => write(streams.stdout, `${safeJson(JSON.stringify(value))}\n`),

@@ -122,3 +122,41 @@ it('Ctrl-C while data are awaited on stdin is an interruption', async () => {
   expect(stderr).not.toContain('defect');
   expect(exitCode).toBe(130);
 });
+
+it('a password that is not percent-encoded is refused, and no part of it is shown', async () => {
+  const { exitCode, stderr } = await runCli([
+    'setup',
+    '--url',
+    'amqp://guest:p@ss/w@127.0.0.1:1',
+    '--timeout',
+    '1s',
+  ]);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain('percent-encoded');
+  expect(stderr).not.toMatch(/ss|w@/);
+});
+
+it('a saved dead letter is sent where it was, with a warning', async () => {
+  const cwd = temporaryFolder();
+  await runCli(['setup'], { cwd });
+  const dead = {
+    exchange: 'atma_events_exchange_dlx',
+    routingKey: 'notifications.dlq',
+    valid: false,
+    event: null,
+    properties: { headers: { 'x-death': [] } },
+    body: 'x',
+  };
+  writeFileSync(join(cwd, 'dead.jsonl'), `${JSON.stringify(dead)}\n${JSON.stringify(dead)}\n`);
+  const { exitCode, stderr } = await runCli(['publish', '--from', 'dead.jsonl'], { cwd });
+  expect(exitCode).toBe(0);
+  expect(stderr.match(/was saved from a dead-letter queue/g)).toHaveLength(1);
+});
+
+it('too many errors name the first line that failed, so that following the hint skips nothing', async () => {
+  const cwd = temporaryFolder();
+  const bad = '{"eventType":"no.such"}\n';
+  writeFileSync(join(cwd, 'bad.jsonl'), bad.repeat(50));
+  const args = ['publish', '--from', 'bad.jsonl', '--max-errors', '3', '--json'];
+  expect(JSON.parse((await runCli(args, { cwd })).stdout)).toMatchObject({ failed: 3, startLine: 1 });
+});

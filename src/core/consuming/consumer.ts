@@ -29,7 +29,7 @@ export type Handlers<M extends EventMap> = {
 export interface ConsumerOptions {
   /** Unsettled deliveries allowed, which is also how many handlers run at once. Default 100. */
   readonly prefetch?: number;
-  /** Told of every delivery that was rejected, and why. Must not throw. */
+  /** Told of every delivery that was rejected, and why. Must not throw. `connect()` makes it a process warning. */
   readonly onReject?: (reason: string, message: ReceivedMessage) => void;
 }
 

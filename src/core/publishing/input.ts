@@ -23,7 +23,7 @@ export function readLine(
   bytes: Buffer,
 ): StreamItem | undefined {
   try {
-    const text = decodeLine(bytes);
+    const text = decodeLine(bytes).replace(/^\uFEFF/, ''); // a byte order mark, as some editors write
     if (text.trim() === '') return undefined;
     return { line, message: messageOfLine(catalog, options, parseObject(text)) };
   } catch (error) {

@@ -11,7 +11,7 @@
  * | outcome unknown, broker unreachable, storage full | failed | no: the stream stops |
  * | never sent, because the stream stopped | nothing | no |
  *
- * `continueFrom` is the first line that is not final. Lines after it may already be confirmed; sent again
+ * `continueFrom` is the first line that is not final; where there were too many errors, the first that failed. Lines after it may already be confirmed; sent again
  * they have the same ids where they have ids of their own.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -147,7 +147,9 @@ class PublishStream {
     const { report, open } = this;
     if (open.length > 0) report.stopped ??= 'broker';
     if (this.options.signal?.aborted) report.stopped ??= 'interrupted';
-    if (report.stopped) report.continueFrom = Math.min(this.lastLine + 1, ...open);
+    // After too many errors it is likely that all had one cause: better to send some again than to skip one.
+    const failed = report.stopped === 'errors' ? report.errors.map(({ line }) => line) : open;
+    if (report.stopped) report.continueFrom = failed.reduce((a, b) => Math.min(a, b), this.lastLine + 1);
     return report;
   }
 

@@ -90,6 +90,10 @@ export function redact(text: string, address: AmqpAddress): string {
 function parseUrl(text: string): URL {
   try {
     const url = new URL(text);
+    // A second @ is one of the password or virtual host; with a / before it, URL would cut the password in two
+    // and show its end as the host.
+    const marks = (text.split('?', 1)[0] ?? '').split('@').length - 1;
+    if (marks > 1) throw new TypeError('more than one @');
     if (url.protocol === 'amqp:' || url.protocol === 'amqps:') return url;
   } catch {
     // Falls through to the same refusal; the parser's own text would repeat the URL with its password.
