@@ -106,7 +106,7 @@ function createSession(
     const transport = await deps.createTransport(url, {
       startTimeoutMs: settings.timeoutMs,
       reconnectTimeoutMs: settings.timeoutMs,
-      onNotice: (notice) => tellNotice(terminal, notice),
+      onNotice: (notice) => terminal.warn(noticeText(notice)),
       now,
       ...(settings.managementUrl !== undefined && { managementUrl: settings.managementUrl }),
     });
@@ -158,10 +158,6 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
     signal.addEventListener('abort', onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
-}
-
-function tellNotice(terminal: Terminal, notice: TransportNotice): void {
-  terminal.warn(noticeText(notice));
 }
 
 function noticeText(notice: TransportNotice): string {

@@ -1,5 +1,6 @@
 /** A consumer of one queue. */
 import type { ConsumeMessage } from 'amqplib';
+import { callOut } from '../../core/consuming/call-out.js';
 import { EventsError } from '../../core/errors.js';
 import type { ConsumeOptions, Delivery, Subscription, TransportNotice } from '../../core/transport.js';
 import { AmqpDelivery } from './delivery.js';
@@ -36,20 +37,10 @@ export function openConsumer(
           return;
         }
         settling.delivered(message.fields.deliveryTag);
-        handOver(new AmqpDelivery(message, settling), onDelivery);
+        // An exception inside amqplib's frame loop would close the channel.
+        callOut(() => onDelivery(new AmqpDelivery(message, settling)));
       });
       return { channel, settling, consumerTags: [consumerTag] };
     },
   });
-}
-
-/** An exception inside amqplib's frame loop would close the channel; a defect of the application is thrown outside. */
-function handOver(delivery: Delivery, onDelivery: (delivery: Delivery) => void): void {
-  try {
-    onDelivery(delivery);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
 }

@@ -51,7 +51,7 @@ export class Publisher {
     if (refused !== undefined) return Promise.reject(refused);
     const fields = publishFields(message);
     return new Promise((resolve, reject) => {
-      const entry: Entry = { fields, body: message.body, resolve, reject, returned: undefined };
+      const entry: Entry = { fields, body: message.body, resolve, reject, returned: false };
       // Past the queue when nobody waits: an array that grows and empties again costs more than the rest of this.
       const session = this.head < this.waiting.length ? undefined : this.readyFor(entry);
       if (session !== undefined) {
@@ -259,7 +259,7 @@ export class Publisher {
 }
 
 function confirm(entry: Entry): void {
-  if (entry.returned === undefined) entry.resolve();
+  if (!entry.returned) entry.resolve();
   else entry.reject(unroutable(entry.fields.exchange, entry.fields.routingKey));
 }
 

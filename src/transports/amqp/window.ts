@@ -12,7 +12,7 @@ export interface Entry {
   readonly body: Buffer;
   resolve(): void;
   reject(error: EventsError): void;
-  returned: { readonly code: number; readonly text: string } | undefined;
+  returned: boolean;
 }
 
 export class Window {
@@ -54,15 +54,14 @@ export class Window {
     const messageId: unknown = message.properties.messageId;
     for (const entry of this.entries.values()) {
       if (
-        entry.returned === undefined &&
+        !entry.returned &&
         entry.fields.mandatory &&
         entry.fields.routingKey === routingKey &&
         entry.fields.exchange === exchange &&
         entry.fields.messageId === messageId &&
         entry.body.equals(message.content)
       ) {
-        const { replyCode, replyText } = message.fields as { replyCode?: number; replyText?: string };
-        entry.returned = { code: replyCode ?? 312, text: replyText ?? 'NO_ROUTE' };
+        entry.returned = true;
         return;
       }
     }

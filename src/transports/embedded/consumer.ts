@@ -1,7 +1,8 @@
 /** A consumer of one queue: deliveries up to the prefetch, each settled once. */
+
+import { callOut } from '../../core/consuming/call-out.js';
 import { EventsError } from '../../core/errors.js';
 import type { Delivery, Settlement } from '../../core/transport.js';
-import { callOut } from './call-out.js';
 import type { Claimed } from './claims.js';
 import type { Dispatcher, Reader } from './dispatcher.js';
 import type { Verdict } from './settle.js';

@@ -2,6 +2,8 @@
  * The transport contract on a broker file. What publishing does not need is imported when it is needed: one
  * `publish` is over in less time than those modules take to load.
  */
+
+import { callOut } from '../../core/consuming/call-out.js';
 import { EventsError, exchangeMissing, queueMissing } from '../../core/errors.js';
 import type { OutgoingMessage, ReceivedMessage } from '../../core/message.js';
 import type { Topology } from '../../core/topology/model.js';
@@ -20,7 +22,6 @@ import type {
 } from '../../core/transport.js';
 import { type Bell, openBell } from './bell.js';
 import { Broker } from './broker.js';
-import { callOut } from './call-out.js';
 import { Publisher } from './publisher.js';
 import type { Readers } from './readers.js';
 import { Reaper } from './reaper.js';
