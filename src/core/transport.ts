@@ -11,7 +11,7 @@
  *   with `access-refused`.
  */
 import type { OutgoingMessage, ReceivedMessage } from './message.js';
-import type { BindingSpec, Topology } from './topology/model.js';
+import type { BindingSpec, ExchangeSpec, QueueSpec, Topology } from './topology/model.js';
 import type { TopologyObservation } from './topology/observe.js';
 
 /** What a transport's broker can and cannot do. Declared truthfully: the suite asserts both directions. */
@@ -60,6 +60,11 @@ export interface Delivery {
 export interface ConsumeOptions {
   /** Unsettled deliveries allowed, 1 to 65535. Default 100. */
   readonly prefetch?: number;
+  /**
+   * Told that everything in hand was lost (its connection or channel went), before anything is delivered anew:
+   * what was not settled by then, and what was settled but not synchronised, may be delivered again. Must not throw.
+   */
+  readonly onLost?: () => void;
 }
 
 /** A running consumer or tap. */
@@ -70,6 +75,16 @@ export interface Subscription {
   close(): Promise<void>;
   /** Rejects when the subscription ended for good by itself (its queue is gone, say); never resolves before `close`. */
   readonly ended: Promise<void>;
+}
+
+/** A running consumer. */
+export interface QueueSubscription extends Subscription {
+  /**
+   * `settled` once the broker has taken every settlement made before this call, so that none of those messages
+   * is delivered again while the broker lives; `lost` when the line went and some of them may be. May be called
+   * after `stop`, not after `close`.
+   */
+  synchronise(): Promise<Settlement>;
 }
 
 export interface TapOptions {
@@ -102,6 +117,21 @@ export interface QueueCounts {
   readonly consumers: number;
 }
 
+/** A queue as the broker describes it. */
+export type QueueDescription = QueueSpec & QueueCounts;
+
+/** Everything the broker holds, or why it will not tell. */
+export type Survey =
+  | {
+      readonly state: 'known';
+      /** Without the default exchange; the broker's predeclared ones may be among them. */
+      readonly exchanges: readonly ExchangeSpec[];
+      readonly queues: readonly QueueDescription[];
+      /** From exchanges to queues, without those of the default exchange. */
+      readonly bindings: readonly BindingSpec[];
+    }
+  | { readonly state: 'unknown'; readonly reason: string };
+
 export interface Transport {
   /** URL scheme: `embedded`, `amqp`, `amqps`. */
   readonly scheme: string;
@@ -114,6 +144,12 @@ export interface Transport {
 
   /** Looks, changes nothing. What the broker will not tell comes back as `unknown`. */
   inspect(topology: Topology): Promise<TopologyObservation>;
+
+  /**
+   * Everything there is: exchanges, queues with their counts, bindings. Changes nothing. `unknown`, with the reason,
+   * where the broker has nobody to ask (RabbitMQ without its management API). Counts may be some seconds old.
+   */
+  survey(): Promise<Survey>;
 
   /**
    * Creates what is missing, exchanges first and bindings last; resolved means all of it exists.
@@ -147,7 +183,7 @@ export interface Transport {
     queue: string,
     options: ConsumeOptions,
     onDelivery: (delivery: Delivery) => void,
-  ): Promise<Subscription>;
+  ): Promise<QueueSubscription>;
 
   /** Copies of what is published from now on, in a bounded queue of its own that vanishes with it. */
   tap(options: TapOptions, handlers: TapHandlers): Promise<Subscription>;

@@ -1,0 +1,130 @@
+/**
+ * A message on its way through delay queues and replays keeps, in headers of ours, where it came from and how often
+ * it failed. `arrive` undoes the journey: what handlers see is the message as it was first published.
+ *
+ * | header | written by | holds |
+ * |---|---|---|
+ * | `x-retry` | a consumer, on the copy in a delay queue | attempt, exchange, routing key, first failure, expiration |
+ * | `x-replay` | a replay, on the copy that it publishes | replay id, time, exchange, routing key, the failure before |
+ */
+import {
+  type Headers,
+  type HeaderValue,
+  type MessageProperties,
+  plainHeader,
+  type ReceivedMessage,
+} from '../message.js';
+
+export const HEADER_RETRY = 'x-retry';
+export const HEADER_REPLAY = 'x-replay';
+/** Id of the dead letter whose edited copy this is. */
+export const HEADER_EDITED_FROM = 'x-edited-from';
+
+/** What `x-retry` holds. */
+export interface RetryHeader {
+  /** How often the handler has failed. */
+  readonly attempt: number;
+  readonly exchange: string;
+  readonly routingKey: string;
+  /** ISO 8601. */
+  readonly firstFailedAt: string;
+  /** The message's own time to live, which the delay would otherwise replace. */
+  readonly expiration?: string;
+}
+
+/** What `x-replay` holds, as far as a consumer needs it. */
+export interface ReplayHeader {
+  readonly id: string;
+  /** ISO 8601. */
+  readonly time: string;
+  /** The dead-letter queue it was taken from. */
+  readonly from: string;
+  readonly exchange: string;
+  readonly routingKey: string;
+}
+
+/** A message as it was first published, and what has happened to it since. */
+export interface Arrival {
+  /** Exchange, routing key and headers restored; ready to be decoded and handed to people. */
+  readonly message: ReceivedMessage;
+  /** 0 on the first delivery. */
+  readonly attempt: number;
+  readonly firstFailedAt: string | undefined;
+  /** Of the message itself, wherever the journey kept it. */
+  readonly expiration: string | undefined;
+}
+
+/**
+ * Undoes the journey. `isDelayQueue` tells the consumer's own delay queues, whose deaths are no history of the
+ * message. Costs nothing for a message without our headers: it comes back as it is.
+ */
+export function arrive(message: ReceivedMessage, isDelayQueue: (queue: string) => boolean): Arrival {
+  const { headers } = message.properties;
+  const retry = headers === undefined ? undefined : readRetry(headers);
+  if (headers !== undefined && retry !== undefined) {
+    const { [HEADER_RETRY]: _, ...rest } = headers;
+    const properties = withHeaders(message.properties, withoutDeathsIn(rest, isDelayQueue));
+    const { exchange, routingKey, attempt, firstFailedAt, expiration } = retry;
+    return { message: { ...message, exchange, routingKey, properties }, attempt, firstFailedAt, expiration };
+  }
+  const replay = headers === undefined ? undefined : readReplay(headers);
+  const expiration = message.properties.expiration;
+  if (replay === undefined) return { message, attempt: 0, firstFailedAt: undefined, expiration };
+  const { exchange, routingKey } = replay;
+  return { message: { ...message, exchange, routingKey }, attempt: 0, firstFailedAt: undefined, expiration };
+}
+
+export function readRetry(headers: Headers): RetryHeader | undefined {
+  const value = table(headers[HEADER_RETRY]);
+  if (value === undefined) return undefined;
+  const { attempt, exchange, routingKey, firstFailedAt, expiration } = value;
+  if (typeof attempt !== 'number' || typeof exchange !== 'string' || typeof routingKey !== 'string')
+    return undefined;
+  if (typeof firstFailedAt !== 'string') return undefined;
+  return {
+    attempt,
+    exchange,
+    routingKey,
+    firstFailedAt,
+    ...(typeof expiration === 'string' && { expiration }),
+  };
+}
+
+export function readReplay(headers: Headers): ReplayHeader | undefined {
+  const value = table(headers[HEADER_REPLAY]);
+  if (value === undefined) return undefined;
+  const { id, time, from, exchange, routingKey } = value;
+  if (typeof id !== 'string' || typeof time !== 'string' || typeof from !== 'string') return undefined;
+  if (typeof exchange !== 'string' || typeof routingKey !== 'string') return undefined;
+  return { id, time, from, exchange, routingKey };
+}
+
+function table(value: HeaderValue | undefined): Headers | undefined {
+  const plain = value === undefined ? undefined : plainHeader(value);
+  return typeof plain === 'object' && plain !== null && !Array.isArray(plain)
+    ? (plain as Headers)
+    : undefined;
+}
+
+function withHeaders(properties: MessageProperties, headers: Headers): MessageProperties {
+  return { ...properties, headers };
+}
+
+/** `x-death` without the entries of these queues; without it and its companions when nothing is left. */
+function withoutDeathsIn(headers: Headers, isDelayQueue: (queue: string) => boolean): Headers {
+  const deaths = headers['x-death'];
+  if (!Array.isArray(deaths)) return headers;
+  const kept = deaths.filter((death) => {
+    const queue = table(death)?.queue;
+    return typeof queue !== 'string' || !isDelayQueue(queue);
+  });
+  if (kept.length === deaths.length) return headers;
+  const firstQueue = headers['x-first-death-queue'];
+  const firstIsOurs = typeof firstQueue === 'string' && isDelayQueue(firstQueue);
+  return Object.fromEntries(
+    Object.entries({ ...headers, 'x-death': kept }).filter(
+      ([name]) =>
+        !(name === 'x-death' && kept.length === 0) && !(firstIsOurs && /^x-(first|last)-death-/.test(name)),
+    ),
+  );
+}
