@@ -33,7 +33,9 @@ export type TransportNotice =
   | { readonly kind: 'blocked'; readonly reason: string }
   | { readonly kind: 'unblocked' }
   /** A consumer was ended by the broker (queue deleted, say) and is being reopened. */
-  | { readonly kind: 'consumer-lost'; readonly queue: string; readonly cause: string };
+  | { readonly kind: 'consumer-lost'; readonly queue: string; readonly cause: string }
+  /** What was declared once could not be declared again after a reconnect (somebody else has the name, say). */
+  | { readonly kind: 'not-restored'; readonly entity: string; readonly cause: string };
 
 /** What settling a delivery came to. `lost`: its channel or lease was gone, so it will be delivered again. */
 export type Settlement = 'settled' | 'lost';
@@ -60,6 +62,11 @@ export interface Delivery {
 export interface ConsumeOptions {
   /** Unsettled deliveries allowed, 1 to 65535. Default 100. */
   readonly prefetch?: number;
+  /**
+   * Headers of deliveries keep their exact AMQP field types, as those of a tap do, so that a message published again is
+   * the same (where `exactHeaderTypes`). Costs a second look at each header table. Default false.
+   */
+  readonly exactHeaders?: boolean;
   /**
    * Told that everything in hand was lost (its connection or channel went), before anything is delivered anew:
    * what was not settled by then, and what was settled but not synchronised, may be delivered again. Must not throw.

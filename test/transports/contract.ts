@@ -17,6 +17,8 @@ import { payloadTests } from './contract/payload.js';
 import { publishingTests } from './contract/publishing.js';
 import { routingTests } from './contract/routing.js';
 import { contractTest } from './contract/scene.js';
+import { surveyTests } from './contract/surveying.js';
+import { synchroniseTests } from './contract/synchronising.js';
 import { tapTests } from './contract/tapping.js';
 import { topologyTests } from './contract/topology.js';
 
@@ -32,6 +34,7 @@ export function describeTransport(name: string, harness: Harness): void {
     publishingTests(test);
     routingTests(test);
     consumingTests(test);
+    synchroniseTests(test, harness);
     expiryTests(test);
     limitTests(test);
     deadLetterTests(test);
@@ -40,6 +43,7 @@ export function describeTransport(name: string, harness: Harness): void {
     tapTests(test, harness);
     browseTests(test, harness);
     topologyTests(test, harness);
+    surveyTests(test);
     outageTests(test, harness);
   });
 }

@@ -6,9 +6,15 @@
  * consumer's prefetch bounds what this process holds, and when the chunk is read it is cancelled: what it
  * delivered stays unsettled on the channel, with the broker.
  *
+ * All goes back by closing the channel, never by basic.nack: without a delivery limit a quorum queue puts what is
+ * nacked behind everything else (rabbit_fifo.erl, `requeue`), and with one it mixes up more than 32 at once. What a
+ * lost channel held it takes back at the front and in order, consumer by consumer in order of their tags; that order
+ * holds for at most 32 consumers (Erlang's small maps are sorted, larger ones hashed), hence MOST_CHUNKS.
+ *
  * It leaves traces: the redelivered flag, the delivery count of quorum queues, and while it runs consumers
  * do not get the messages that it holds.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { ReceivedMessage } from '../../core/message.js';
 import type { BrowseOptions } from '../../core/transport.js';
@@ -21,9 +27,15 @@ import type { Wire } from './wire.js';
 
 /** The first chunk is small, since whoever reads a few messages and stops should hold few; then it doubles. */
 const FIRST_CHUNK = 10;
-const LAST_CHUNK = 200;
+const USUAL_CHUNK = 200;
+/** Chunks of deep queues are larger, so that these are enough for everything. */
+const MOST_CHUNKS = 32;
+const MAX_PREFETCH = 65_535;
+/** Large messages are taken `USUAL_CHUNK` at a time, however deep the queue: what is in a chunk is in this process. */
+const CHUNK_BYTES = 32 * 1024 * 1024;
 /** Nothing came for this long: either other consumers took the rest, or the broker is slow; it is asked which. */
 const SILENCE_MS = 100;
+const PUT_BACK_PAUSE_MS = 10;
 
 export async function* browseQueue(
   queue: string,
@@ -41,17 +53,31 @@ export async function* browseQueue(
   // What arrives while browsing would come after these; without this bound a busy queue never ends.
   let left = Math.min(options.limit ?? Number.POSITIVE_INFINITY, ready);
   try {
-    for (let chunk = FIRST_CHUNK; left > 0; chunk = Math.min(LAST_CHUNK, chunk * 2)) {
-      const size = Math.min(chunk, left);
-      const messages = await takeChunk(wire, channel, queue, size);
-      for (const message of messages) yield receivedMessage(message);
+    let bytes = 0;
+    for (let chunk = 0, taken = 0; left > 0; chunk++) {
+      const size = Math.min(chunkSize(chunk, left, bytes / Math.max(1, taken)), left);
+      const messages = await takeChunk(wire, channel, queue, size, chunk);
+      for (const message of messages) {
+        bytes += message.content.length;
+        yield receivedMessage(message);
+      }
+      taken += messages.length;
       left = messages.length < size ? 0 : left - size;
     }
   } catch (error) {
     throw link.isClosed ? closedError() : channelFailure(error, address, entity);
   } finally {
-    await putBack(channel);
+    await putBack(wire, channel, queue, ready);
   }
+}
+
+/** How many messages to take at once: `left` are left, and those so far had `averageBytes`. */
+export function chunkSize(chunk: number, left: number, averageBytes: number): number {
+  const usual = Math.min(USUAL_CHUNK, FIRST_CHUNK * 2 ** Math.min(chunk, 16));
+  if (usual < USUAL_CHUNK) return usual;
+  const share = Math.ceil(left / Math.max(1, MOST_CHUNKS - chunk));
+  const affordable = Math.floor(CHUNK_BYTES / Math.max(1, averageBytes));
+  return Math.max(usual, Math.min(share, affordable, MAX_PREFETCH));
 }
 
 /** The next `size` messages; fewer when the queue has no more ready ones. */
@@ -60,10 +86,12 @@ async function takeChunk(
   channel: Channel,
   queue: string,
   size: number,
+  chunk: number,
 ): Promise<ConsumeMessage[]> {
   const messages: ConsumeMessage[] = [];
   await channel.prefetch(size);
-  let consumerTag = '';
+  const consumerTag = `atma-events.browse.${String(chunk).padStart(6, '0')}`;
+  let consuming = false;
   try {
     await new Promise<void>((resolve, reject) => {
       let seen = 0;
@@ -90,27 +118,41 @@ async function takeChunk(
       };
       const gone = () => done(new Error('the channel was closed'));
       channel.once('close', gone);
-      const opening = channel.consume(queue, (message) => {
+      const take = (message: ConsumeMessage | null) => {
         if (message === null) return done(new Error('cancelled by the broker'));
         messages.push(message);
         if (messages.length === size) done();
-      });
-      opening.then((opened) => {
-        consumerTag = opened.consumerTag;
+      };
+      channel.consume(queue, take, { consumerTag }).then(() => {
+        consuming = true;
       }, done);
     });
   } finally {
-    if (consumerTag !== '') await channel.cancel(consumerTag).catch(() => {}); // gone with its channel
+    if (consuming) await channel.cancel(consumerTag).catch(() => {}); // gone with its channel
   }
   return messages;
 }
 
-/** Requeues everything in its old place. Should the channel go before, the broker does the same. */
-async function putBack(channel: Channel): Promise<void> {
-  try {
-    channel.nackAll(true);
-  } catch {
-    return; // gone already, and with it everything it held went back
-  }
+/**
+ * Closes the channel; should it go before, the same happens. A quorum queue notices a moment later, and whoever looked
+ * at once would find it empty: so it is asked until it is as deep as it was. Where others consume or messages expire
+ * it never may be; then half a second has been lost.
+ */
+async function putBack(wire: Wire, channel: Channel, queue: string, ready: number): Promise<void> {
   await closeChannel(channel);
+  try {
+    let deepest = -1;
+    // 100,000 take seconds: as long as it gets deeper, they are on their way.
+    for (let still = 0; still < 50; still++) {
+      const { messageCount, consumerCount } = await onScratchChannel(wire, (scratch) =>
+        scratch.checkQueue(queue),
+      );
+      if (messageCount >= ready || consumerCount > 0) return;
+      if (messageCount > deepest) still = 0;
+      deepest = Math.max(deepest, messageCount);
+      await pause(PUT_BACK_PAUSE_MS);
+    }
+  } catch {
+    // The queue or the connection is gone: there is nothing to wait for.
+  }
 }

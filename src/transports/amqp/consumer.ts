@@ -2,34 +2,33 @@
 import type { ConsumeMessage } from 'amqplib';
 import { callOut } from '../../core/consuming/call-out.js';
 import { EventsError } from '../../core/errors.js';
-import type { ConsumeOptions, Delivery, Subscription, TransportNotice } from '../../core/transport.js';
+import type { ConsumeOptions, Delivery, QueueSubscription, TransportNotice } from '../../core/transport.js';
 import { AmqpDelivery } from './delivery.js';
 import { openSubscription, type ReopeningOptions } from './reopening.js';
-import { Settling } from './settling.js';
 
-type Context = Pick<ReopeningOptions, 'link' | 'address' | 'missingBudgetMs' | 'now'> & {
+type Context = Omit<ReopeningOptions, 'open' | 'onLost'> & {
   readonly notice: (notice: TransportNotice) => void;
 };
 
 const DEFAULT_PREFETCH = 100;
 
-export function openConsumer(
+export async function openConsumer(
   queue: string,
-  options: ConsumeOptions,
+  { prefetch = DEFAULT_PREFETCH, exactHeaders = false, onLost = () => {} }: ConsumeOptions,
   onDelivery: (delivery: Delivery) => void,
   { notice, ...context }: Context,
-): Promise<Subscription> {
-  const prefetch = options.prefetch ?? DEFAULT_PREFETCH;
+): Promise<QueueSubscription> {
   if (!Number.isInteger(prefetch) || prefetch < 1 || prefetch > 65_535) {
-    return Promise.reject(new EventsError('usage', `prefetch must be 1 to 65535, not ${prefetch}`));
+    throw new EventsError('usage', `prefetch must be 1 to 65535, not ${prefetch}`);
   }
-  return openSubscription({
+  const subscription = await openSubscription({
     ...context,
-    onLost(cause, connection) {
-      if (!connection) notice({ kind: 'consumer-lost', queue, cause });
+    onLost({ cause, connection, reopening }) {
+      callOut(onLost);
+      if (reopening && !connection) notice({ kind: 'consumer-lost', queue, cause });
     },
-    async open(wire, channel, lost) {
-      const settling = new Settling(wire, channel);
+    async open({ wire, channel, settling, lost }) {
+      if (exactHeaders) wire.typeHeaders(channel);
       await channel.prefetch(prefetch);
       const { consumerTag } = await channel.consume(queue, (message: ConsumeMessage | null) => {
         if (message === null) {
@@ -40,7 +39,14 @@ export function openConsumer(
         // An exception inside amqplib's frame loop would close the channel.
         callOut(() => onDelivery(new AmqpDelivery(message, settling)));
       });
-      return { channel, settling, consumerTags: [consumerTag] };
+      return [consumerTag];
     },
   });
+  return {
+    ended: subscription.ended,
+    stop: () => subscription.stop(),
+    close: () => subscription.close(),
+    // The same prefetch again changes nothing, for consumers that are there and for those to come.
+    synchronise: () => subscription.synchronise((channel) => channel.prefetch(prefetch)),
+  };
 }

@@ -80,6 +80,9 @@ const LOGIN_HINT = 'Check user and password. The user "guest" may log in only fr
 const TLS_HINT =
   "Give the CA that signed the broker's certificate (cacertfile=…), a host or server_name_indication that the certificate names, and a client certificate (certfile=…&keyfile=…) if the broker wants one.";
 
+const LOCKED_HINT =
+  'Another connection holds the queue: wait until it is closed, or look for it with rabbitmqctl list_consumers and list_connections.';
+
 function systemCode(error: unknown): string {
   if (error instanceof AggregateError) return systemCode(error.errors[0]);
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -110,10 +113,10 @@ export function channelFailure(error: unknown, address: AmqpAddress, entity?: st
     case 404:
       return missing(words, error);
     case 405:
-      return new EventsError('queue-locked', `${subject}${words}`, details);
+      return new EventsError('queue-locked', `${subject}${words}`, { ...details, hint: LOCKED_HINT });
     case 403:
       return /exclusive/.test(words)
-        ? new EventsError('queue-locked', `${subject}${words}`, details)
+        ? new EventsError('queue-locked', `${subject}${words}`, { ...details, hint: LOCKED_HINT })
         : new EventsError('access-refused', `${subject}${words}`, {
             ...details,
             hint: `Grant the permission to user "${address.user}" (rabbitmqctl set_permissions).`,

@@ -3,13 +3,14 @@
 import type { Subscription, Transport, TransportFeatures, TransportOptions } from '../../core/transport.js';
 import { type AmqpTlsOptions, parseAddress } from './address.js';
 import { browseQueue } from './browse.js';
-import { onScratchChannel } from './channels.js';
 import { openConsumer } from './consumer.js';
+import { countQueue } from './counting.js';
 import { declareTopology, removeEntities } from './declare.js';
-import { closedError, replyCode } from './failures.js';
+import { closedError } from './failures.js';
 import { inspectTopology } from './inspect.js';
 import { Link, type LinkOptions } from './link.js';
 import { Publisher } from './publisher.js';
+import { surveyBroker } from './survey.js';
 import { openTap } from './tap.js';
 import { rememberVolatile } from './volatile.js';
 
@@ -59,7 +60,7 @@ export function createAmqpTransport(url: string, options: AmqpOptions = {}): Tra
   const publishing = new Link(linkOptions('publish'));
   // Declarations are here too, because an exclusive queue belongs to the connection that declared it.
   const consuming = new Link(linkOptions('consume'));
-  const volatile = rememberVolatile();
+  const volatile = rememberVolatile({ lockedBudgetMs: reconnectTimeoutMs, notice, now });
   consuming.restore = (wire) => volatile.restore(wire);
   const publisher = new Publisher({
     link: publishing,
@@ -75,15 +76,17 @@ export function createAmqpTransport(url: string, options: AmqpOptions = {}): Tra
     link: consuming,
     address,
     missingBudgetMs: Math.min(reconnectTimeoutMs, MISSING_BUDGET_MS),
+    lockedBudgetMs: reconnectTimeoutMs,
     now,
   };
+  const management = { address, managementUrl: options.managementUrl };
   let closing: Promise<void> | undefined;
 
   const ensureOpen = () => {
     if (closing !== undefined) throw closedError();
   };
 
-  async function keep(opening: Promise<Subscription>): Promise<Subscription> {
+  async function keep<S extends Subscription>(opening: Promise<S>): Promise<S> {
     const subscription = await opening;
     if (closing !== undefined) {
       await subscription.close();
@@ -115,9 +118,12 @@ export function createAmqpTransport(url: string, options: AmqpOptions = {}): Tra
 
     async inspect(topology) {
       ensureOpen();
-      return consuming.run((wire) =>
-        inspectTopology(wire, topology, { address, managementUrl: options.managementUrl }),
-      );
+      return consuming.run((wire) => inspectTopology(wire, topology, management));
+    },
+
+    async survey() {
+      ensureOpen();
+      return consuming.run((wire) => surveyBroker(wire, management));
     },
 
     async apply(topology) {
@@ -152,15 +158,7 @@ export function createAmqpTransport(url: string, options: AmqpOptions = {}): Tra
 
     async counts(queue) {
       ensureOpen();
-      return consuming.run(async (wire) => {
-        try {
-          const found = await onScratchChannel(wire, (channel) => channel.checkQueue(queue));
-          return { ready: found.messageCount, consumers: found.consumerCount };
-        } catch (error) {
-          if (replyCode(error) === 404) return undefined;
-          throw error;
-        }
-      }, `queue "${queue}"`);
+      return consuming.run((wire) => countQueue(wire, queue), `queue "${queue}"`);
     },
 
     close() {

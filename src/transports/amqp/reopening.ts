@@ -3,32 +3,53 @@
  * stopped or what it reads from stays missing. Consumers and taps differ only in how they open a channel.
  */
 import type { Channel } from 'amqplib';
-import type { Subscription } from '../../core/transport.js';
+import { EventsError } from '../../core/errors.js';
+import type { Settlement, Subscription } from '../../core/transport.js';
 import type { AmqpAddress } from './address.js';
 import { closeChannel } from './channels.js';
 import { channelFailure, closedError } from './failures.js';
 import type { Link } from './link.js';
 import { makePause } from './pause.js';
-import type { Settling } from './settling.js';
+import { Settling, type Tally } from './settling.js';
 import type { Wire } from './wire.js';
 import { within } from './within.js';
 
-/** What one opening made. */
-export interface OpenChannel {
+/** A fresh channel, to be set up. */
+export interface FreshChannel {
+  readonly wire: Wire;
   readonly channel: Channel;
   readonly settling: Settling;
+  /** To be called when the broker cancels the consumer. */
+  readonly lost: (cause: string) => void;
+}
+
+interface OpenChannel extends Pick<FreshChannel, 'channel' | 'settling'> {
   readonly consumerTags: readonly string[];
+}
+
+/** A channel went, and with it everything that was delivered on it and not settled. */
+export interface Loss {
+  readonly cause: string;
+  /** The whole connection went. */
+  readonly connection: boolean;
+  /** False when the subscription was stopped before. */
+  readonly reopening: boolean;
 }
 
 export interface ReopeningOptions {
   readonly link: Link;
   readonly address: AmqpAddress;
-  /** Sets a fresh channel up. `lost` is to be called when the broker cancels the consumer. */
-  readonly open: (wire: Wire, channel: Channel, lost: (cause: string) => void) => Promise<OpenChannel>;
-  /** The channel went and is being opened again. `connection` tells whether the whole connection went. */
-  readonly onLost: (cause: string, connection: boolean) => void;
+  /** Starts the consumers of a fresh channel; resolves with their tags. */
+  readonly open: (fresh: FreshChannel) => Promise<readonly string[]>;
+  /** Called before the channel is opened again. */
+  readonly onLost: (loss: Loss) => void;
   /** How long a missing queue or exchange is waited for before the subscription ends. Milliseconds. */
   readonly missingBudgetMs: number;
+  /**
+   * The same for a queue that is locked: the broker may take as long to notice that our old connection, whose queue it
+   * was, is gone.
+   */
+  readonly lockedBudgetMs: number;
   readonly now: () => number;
 }
 
@@ -47,9 +68,13 @@ export class ReopeningSubscription implements Subscription {
   readonly ended: Promise<void>;
   private current: OpenChannel | undefined;
   private stopped = false;
+  private failed = false;
   private closing: Promise<void> | undefined;
   private finish: { resolve(): void; reject(error: Error): void } = { resolve() {}, reject() {} };
   private readonly pause = makePause();
+  private readonly tally: Tally = { made: 0, lostUpTo: 0 };
+  /** Settlements up to this one have been answered for by `synchronise`. */
+  private answered = 0;
 
   constructor(private readonly options: ReopeningOptions) {
     this.ended = new Promise((resolve, reject) => {
@@ -79,8 +104,31 @@ export class ReopeningSubscription implements Subscription {
     return this.closing;
   }
 
+  /**
+   * `settled` once the broker has taken what was settled before, `lost` when some of it may not have arrived; each
+   * loss is told once. `ask` is a method that the broker answers on the channel, and so after what it got before.
+   */
+  async synchronise(ask: (channel: Channel) => Promise<unknown>): Promise<Settlement> {
+    if (this.closing !== undefined && !this.failed) throw new EventsError('closed', 'The consumer is closed');
+    const { tally, answered, current } = this;
+    const upTo = tally.made;
+    let outcome: Settlement = 'settled';
+    if (current !== undefined && upTo > answered) {
+      current.settling.flush();
+      try {
+        await ask(current.channel);
+      } catch {
+        outcome = 'lost'; // a channel that does not answer is gone
+      }
+    }
+    if (tally.lostUpTo > answered) outcome = 'lost';
+    this.answered = Math.max(this.answered, upTo);
+    return outcome;
+  }
+
   /** Ends for good, by itself. */
   fail(error: Error): void {
+    this.failed = true;
     this.finish.reject(error);
     // Ended already; a failing close has nobody left to tell.
     void this.close().catch(() => {});
@@ -101,6 +149,7 @@ export class ReopeningSubscription implements Subscription {
 
   private async openOn(wire: Wire): Promise<void> {
     const channel = await wire.model.createChannel();
+    const settling = new Settling(wire, channel, this.tally);
     let cause: string | undefined;
     let open: OpenChannel | undefined;
     channel.on('error', (error: Error) => {
@@ -109,32 +158,34 @@ export class ReopeningSubscription implements Subscription {
     const lost = (why: string) => {
       if (open === undefined || this.current !== open) return;
       this.current = undefined;
-      open.settling.end();
-      if (this.stopped) return;
-      this.options.onLost(why, wire.closed);
-      void this.reopen();
+      settling.end();
+      this.options.onLost({ cause: why, connection: wire.closed, reopening: !this.stopped });
+      if (!this.stopped) void this.reopen();
     };
     // `close` comes before the connection's own `close` when all of it goes; a turn later that is known.
     channel.on('close', () => {
-      open?.settling.end();
+      settling.end();
       setImmediate(() => lost(cause ?? 'the connection went'));
     });
+    const cancelled = (why: string) => {
+      void closeChannel(channel);
+      lost(why);
+    };
     try {
-      open = await this.options.open(wire, channel, (why) => {
-        void closeChannel(channel);
-        lost(why);
-      });
+      const consumerTags = await this.options.open({ wire, channel, settling, lost: cancelled });
+      open = { channel, settling, consumerTags };
     } catch (error) {
       await closeChannel(channel);
       throw error;
     }
-    if (this.stopped) await closeChannel(channel);
-    else this.current = open;
+    this.current = open;
+    // Stopped meanwhile: what it was already given goes back.
+    if (this.stopped) cancelled('stopped');
   }
 
   private async reopen(): Promise<void> {
-    const { link, address, now, missingBudgetMs } = this.options;
-    let missingSince: number | undefined;
+    const { link, address, now, missingBudgetMs, lockedBudgetMs } = this.options;
+    let refusedSince: number | undefined;
     for (let attempt = 0; !this.stopped; attempt++) {
       try {
         const wire = await link.use(Number.POSITIVE_INFINITY);
@@ -145,8 +196,9 @@ export class ReopeningSubscription implements Subscription {
         const failure = link.isClosed ? closedError() : channelFailure(error, address);
         if (failure.code === 'closed') return;
         if (failure.code !== 'unreachable') {
-          missingSince ??= now();
-          if (now() - missingSince >= missingBudgetMs) {
+          refusedSince ??= now();
+          const budgetMs = failure.code === 'queue-locked' ? lockedBudgetMs : missingBudgetMs;
+          if (now() - refusedSince >= budgetMs) {
             this.fail(failure);
             return;
           }

@@ -26,6 +26,14 @@ interface Batch {
   readonly tell: (settlement: Settlement) => void;
 }
 
+/** Settlements of one subscription, over all its channels. */
+export interface Tally {
+  /** How many were made. */
+  made: number;
+  /** None after this one is known to have been lost. */
+  lostUpTo: number;
+}
+
 export class Settling {
   private alive = true;
   /** Delivered and not settled by the application, in order of tags (Sets keep insertion order). */
@@ -37,6 +45,7 @@ export class Settling {
   constructor(
     private readonly wire: Wire,
     channel: Channel,
+    private readonly tally: Tally,
   ) {
     this.number = channelNumber(channel);
   }
@@ -47,7 +56,8 @@ export class Settling {
 
   /** One promise for all acks of a turn: with 40,000 a second, one each would show. */
   ack(tag: number): Promise<Settlement> {
-    if (!this.alive) return LOST;
+    this.tally.made++;
+    if (!this.alive) return this.late();
     this.unsettled.delete(tag);
     this.acked.push(tag);
     if (this.batch === undefined) {
@@ -75,10 +85,18 @@ export class Settling {
     batch.tell(this.alive ? 'settled' : 'lost');
   }
 
-  /** The channel is gone: what was not written will be delivered again. */
+  /** The channel is gone: what was not written will be delivered again, and what was written may be. */
   end(): void {
+    if (!this.alive) return;
     this.alive = false;
+    this.tally.lostUpTo = this.tally.made;
     this.flush();
+  }
+
+  /** Settled on a channel that is gone. */
+  private late(): Promise<Settlement> {
+    this.tally.lostUpTo = this.tally.made;
+    return LOST;
   }
 
   private ackFrames(acked: readonly number[]): Buffer {
@@ -98,7 +116,8 @@ export class Settling {
   }
 
   private writeNow(tag: number, method: number, bits: number): Promise<Settlement> {
-    if (!this.alive) return LOST;
+    this.tally.made++;
+    if (!this.alive) return this.late();
     this.unsettled.delete(tag);
     const frame = Buffer.allocUnsafe(FRAME_BYTES);
     this.frame(frame, 0, method, tag, bits);

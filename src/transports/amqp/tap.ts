@@ -8,11 +8,10 @@ import type { Channel, ConsumeMessage } from 'amqplib';
 import { EventsError, messageOf } from '../../core/errors.js';
 import type { Subscription, TapGap, TapHandlers, TapOptions } from '../../core/transport.js';
 import { receivedMessage } from './messages.js';
-import { type OpenChannel, type ReopeningOptions, ReopeningSubscription } from './reopening.js';
-import { Settling } from './settling.js';
-import type { Wire } from './wire.js';
+import { type FreshChannel, type ReopeningOptions, ReopeningSubscription } from './reopening.js';
+import type { Settling } from './settling.js';
 
-type Context = Pick<ReopeningOptions, 'link' | 'address' | 'missingBudgetMs' | 'now'>;
+type Context = Omit<ReopeningOptions, 'open' | 'onLost'>;
 
 type Item = TapGap | { readonly message: ConsumeMessage; readonly settling: Settling };
 
@@ -36,16 +35,16 @@ export async function openTap(
   const subscription = new ReopeningSubscription({
     ...context,
     onLost: () => push({ reason: 'lost' }),
-    open: (wire, channel, lost) => declareAndConsume(wire, channel, lost),
+    open: declareAndConsume,
   });
 
-  async function declareAndConsume(
-    wire: Wire,
-    channel: Channel,
-    lost: (cause: string) => void,
-  ): Promise<OpenChannel> {
+  async function declareAndConsume({
+    wire,
+    channel,
+    settling,
+    lost,
+  }: FreshChannel): Promise<readonly string[]> {
     const name = `atma-events.tap.${process.pid}.${randomBytes(6).toString('hex')}`;
-    const settling = new Settling(wire, channel);
     wire.typeHeaders(channel);
     await declareQueues(channel, name, Math.max(1, limit - prefetch));
     await channel.prefetch(prefetch);
@@ -61,7 +60,7 @@ export async function openTap(
       push({ reason: 'overflow' });
     });
     for (const { exchange, key } of options.bindings) await channel.bindQueue(name, exchange, key);
-    return { channel, settling, consumerTags: [main.consumerTag, overflow.consumerTag] };
+    return [main.consumerTag, overflow.consumerTag];
   }
 
   function push(item: Item): void {

@@ -1,7 +1,7 @@
 /** The open broker file of one transport: turns (write transactions), reads, and who hears of them. */
 import { existsSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { EventsError } from '../../core/errors.js';
+import { retryWhileBusy } from '../../storage/busy.js';
 import { isBusy } from '../../storage/errors.js';
 import { type Database, inTransaction, type Statement } from '../../storage/sqlite.js';
 import { Catalog, readCatalog, topologyVersion } from './catalog.js';
@@ -60,7 +60,7 @@ export class Broker {
     if (this.#database !== undefined) return;
     // What comes late (an ack, say) must not open the file again: nobody would close it.
     if (this.#closed) throw new EventsError('closed', `${this.#path} is closed`);
-    this.#opening ??= this.#retrying(this.#options.openTimeoutMs, () => {
+    this.#opening ??= retryWhileBusy(this.#path, this.#options.openTimeoutMs, () => {
       this.#database = openBrokerFile(this.#path);
     }).finally(() => {
       this.#opening = undefined;
@@ -81,13 +81,13 @@ export class Broker {
    */
   async write<T>(durable: boolean, work: (turn: Turn) => T): Promise<T> {
     if (this.#database === undefined) await this.open();
-    return this.#retrying(this.#options.lockTimeoutMs, () => this.#commit(durable, work));
+    return retryWhileBusy(this.#path, this.#options.lockTimeoutMs, () => this.#commit(durable, work));
   }
 
   /** One consistent look at the file. */
   async read<T>(look: (prepare: (sql: string) => Statement, catalog: Catalog) => T): Promise<T> {
     if (this.#database === undefined) await this.open();
-    return this.#retrying(this.#options.lockTimeoutMs, () => {
+    return retryWhileBusy(this.#path, this.#options.lockTimeoutMs, () => {
       const database = this.#opened();
       database.exec('BEGIN');
       try {
@@ -150,20 +150,6 @@ export class Broker {
     for (const listener of this.#listeners) listener(turn);
   }
 
-  /** Busy is not an error until `timeoutMs` have passed; meanwhile the event loop runs. */
-  async #retrying<T>(timeoutMs: number, attempt: () => T): Promise<T> {
-    const start = performance.now();
-    for (let tries = 0; ; tries++) {
-      try {
-        return attempt();
-      } catch (error) {
-        if (!isBusy(error)) throw error;
-        if (performance.now() - start >= timeoutMs) throw stillLocked(this.#path, timeoutMs, error);
-      }
-      await delay(Math.min(1 + tries, 10));
-    }
-  }
-
   #opened(): Database {
     if (this.#database === undefined) throw new EventsError('closed', `${this.#path} is closed`);
     return this.#database;
@@ -188,11 +174,4 @@ export class Broker {
     }
     return statement;
   }
-}
-
-function stillLocked(path: string, ms: number, cause: unknown): EventsError {
-  return new EventsError('storage', `${path} has been locked by another process for ${ms} ms`, {
-    hint: 'Another process holds the broker file in one long transaction. Look for stuck or stopped processes that use it.',
-    cause,
-  });
 }

@@ -1,10 +1,10 @@
 /** A consumer of one queue: deliveries up to the prefetch, each settled once. */
 
 import { callOut } from '../../core/consuming/call-out.js';
-import { EventsError } from '../../core/errors.js';
+import { EventsError, queueMissing } from '../../core/errors.js';
 import type { Delivery, Settlement } from '../../core/transport.js';
 import type { Claimed } from './claims.js';
-import type { Dispatcher, Reader } from './dispatcher.js';
+import type { Dispatcher, Reader, Settler } from './dispatcher.js';
 import type { Verdict } from './settle.js';
 
 export interface ConsumerOf {
@@ -14,6 +14,7 @@ export interface ConsumerOf {
   readonly consumer: number;
   readonly prefetch: number;
   readonly onDelivery: (delivery: Delivery) => void;
+  readonly onLost: () => void;
   readonly end: (reason: Error) => void;
 }
 
@@ -25,6 +26,11 @@ export class Consumer implements Reader {
   #unsettled = 0;
   #stopped = false;
   #released = false;
+  /** A settlement came too late. Leases go with their queue only, so it stays so. */
+  #lost = false;
+  /** Settlements that could not be stored, and why the last one could not. */
+  #failures = 0;
+  #failure: unknown;
 
   constructor(of: ConsumerOf) {
     this.#of = of;
@@ -43,6 +49,11 @@ export class Consumer implements Reader {
     for (const one of claimed) callOut(() => this.#of.onDelivery(new ClaimedDelivery(this, one)));
   }
 
+  gone(): void {
+    callOut(this.#of.onLost);
+    this.end(queueMissing(this.queueName));
+  }
+
   end(reason: Error): void {
     this.#stopped = true;
     this.#of.end(reason);
@@ -59,14 +70,30 @@ export class Consumer implements Reader {
     this.#released = true;
   }
 
-  settle(claimed: Claimed, verdict: Verdict, undo: () => void): Promise<Settlement> {
+  /** Rejects with `storage` when a settlement that it waits for does. */
+  async synchronise(): Promise<Settlement> {
+    if (this.#released) throw new EventsError('closed', 'The consumer is closed');
+    const before = this.#failures;
+    await this.#of.dispatcher.flushed();
+    if (this.#failures > before) throw this.#failure;
+    return this.#lost ? 'lost' : 'settled';
+  }
+
+  lost(): void {
+    this.#lost = true;
+  }
+
+  failed(error: unknown): void {
+    this.#unsettled++;
+    this.#failures++;
+    this.#failure = error;
+  }
+
+  settle(claimed: Claimed, verdict: Verdict, settler: Settler): Promise<Settlement> {
     if (this.#released) return Promise.resolve('lost');
     const { dispatcher } = this.#of;
     const settling = { queue: this.queue, consumer: this.consumer, claimed, verdict };
-    const done = dispatcher.settle(settling, () => {
-      this.#unsettled++;
-      undo();
-    });
+    const done = dispatcher.settle(settling, settler);
     // Room for the next one: it is claimed in the transaction that settles this one.
     this.#unsettled--;
     dispatcher.stir();
@@ -74,7 +101,7 @@ export class Consumer implements Reader {
   }
 }
 
-class ClaimedDelivery implements Delivery {
+class ClaimedDelivery implements Delivery, Settler {
   readonly #consumer: Consumer;
   readonly #claimed: Claimed;
   #settled = false;
@@ -100,6 +127,15 @@ class ClaimedDelivery implements Delivery {
     return this.#settle('reject');
   }
 
+  lost(): void {
+    this.#consumer.lost();
+  }
+
+  failed(error: unknown): void {
+    this.#settled = false;
+    this.#consumer.failed(error);
+  }
+
   #settle(verdict: Verdict): Promise<Settlement> {
     if (this.#settled) {
       throw new EventsError('usage', 'this delivery is settled already', {
@@ -107,8 +143,6 @@ class ClaimedDelivery implements Delivery {
       });
     }
     this.#settled = true;
-    return this.#consumer.settle(this.#claimed, verdict, () => {
-      this.#settled = false;
-    });
+    return this.#consumer.settle(this.#claimed, verdict, this);
   }
 }

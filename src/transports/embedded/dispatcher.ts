@@ -2,7 +2,6 @@
  * Hands messages to the readers (consumers and taps) of one transport and takes their settlements back:
  * what comes up in one turn of the event loop is settled and claimed in one transaction.
  */
-import { queueMissing } from '../../core/errors.js';
 import type { Settlement } from '../../core/transport.js';
 import type { Broker } from './broker.js';
 import { type Claimed, claim } from './claims.js';
@@ -18,13 +17,23 @@ export interface Reader {
   wanted(): number;
   /** `dropped`: how many the queue has dropped in all since it was declared. */
   take(claimed: readonly Claimed[], dropped: number): void;
-  /** The queue is gone. */
+  /** The queue is gone, and with it all that is in hand. */
+  gone(): void;
+  /** Nothing more will come. What is in hand can still be settled. */
   end(reason: Error): void;
+}
+
+/** Whose settlement it is, told before its promise settles. */
+export interface Settler {
+  /** The lease was gone. */
+  lost(): void;
+  /** It could not be stored: the delivery is as unsettled as before. */
+  failed(error: unknown): void;
 }
 
 interface Waiting {
   readonly settling: Settling;
-  readonly undo: () => void;
+  readonly settler: Settler;
   readonly resolve: (settlement: Settlement) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -88,10 +97,10 @@ export class Dispatcher {
     this.#running ??= this.#run();
   }
 
-  /** Calls `undo` before rejecting (`storage`): the delivery is then as unsettled as before. */
-  settle(settling: Settling, undo: () => void): Promise<Settlement> {
+  /** Rejects with `storage`: the delivery is then as unsettled as before. */
+  settle(settling: Settling, settler: Settler): Promise<Settlement> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ settling, undo, resolve, reject });
+      this.#waiting.push({ settling, settler, resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -126,8 +135,8 @@ export class Dispatcher {
       if (waiting.length === 0 && !(await this.#anythingFor(hungry))) return;
       committed = await this.#commit(waiting, hungry);
     } catch (error) {
-      for (const { undo, reject } of waiting) {
-        undo();
+      for (const { settler, reject } of waiting) {
+        settler.failed(error);
         reject(error);
       }
       this.#outcome(error);
@@ -135,7 +144,11 @@ export class Dispatcher {
     }
     // Outside of the try: nothing that fails from here on may undo what is committed.
     countSettled(waiting.map(({ settling }) => settling));
-    for (const [index, { resolve }] of waiting.entries()) resolve(committed.settlements[index] ?? 'lost');
+    for (const [index, { settler, resolve }] of waiting.entries()) {
+      const settlement = committed.settlements[index] ?? 'lost';
+      if (settlement === 'lost') settler.lost();
+      resolve(settlement);
+    }
     this.#outcome(undefined);
     for (const handout of committed.handouts) this.#deliver(handout);
   }
@@ -160,7 +173,7 @@ export class Dispatcher {
   #deliver({ reader, claimed, dropped, more }: Handout): void {
     if (dropped < 0) {
       this.#readers.delete(reader);
-      reader.end(queueMissing(reader.queueName));
+      reader.gone();
       return;
     }
     reader.take(claimed, dropped);

@@ -3,6 +3,7 @@ import { EventsError, messageOf, queueMissing } from '../../core/errors.js';
 import type {
   ConsumeOptions,
   Delivery,
+  QueueSubscription,
   Subscription,
   TapHandlers,
   TapOptions,
@@ -50,9 +51,9 @@ export class Readers {
   async consume(
     session: number,
     name: string,
-    { prefetch = 100 }: ConsumeOptions,
+    { prefetch = 100, onLost = () => {} }: ConsumeOptions,
     onDelivery: (delivery: Delivery) => void,
-  ): Promise<Subscription> {
+  ): Promise<QueueSubscription> {
     const { queue, id } = await this.#broker.write(false, (turn) => {
       const queue = turn.catalog.queues.get(name);
       if (queue === undefined) throw queueMissing(name);
@@ -79,11 +80,12 @@ export class Readers {
       consumer: id,
       prefetch,
       onDelivery,
+      onLost,
       end: subscription.fail,
     });
     this.#joined(subscription);
     this.#dispatcher.add(consumer);
-    return subscription;
+    return { ...subscription, synchronise: () => consumer.synchronise() };
   }
 
   async tap(session: number, options: TapOptions, handlers: TapHandlers): Promise<Subscription> {

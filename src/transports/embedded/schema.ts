@@ -1,20 +1,6 @@
 /** The tables of a broker file, and how one is created or recognised. */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { EventsError } from '../../core/errors.js';
-import { storageError } from '../../storage/errors.js';
-import { type Database, inTransaction, openDatabase } from '../../storage/sqlite.js';
-import { assertLocalDisk } from './local-disk.js';
-
-/** 'atma' in ASCII: marks the file as ours (`PRAGMA application_id`). */
-const APPLICATION_ID = 0x61746d61;
-/** Raised whenever an older version could misread the tables. */
-const SCHEMA_VERSION = 1;
-/**
- * A statement waits this long for another process's lock before the event loop gets its turn; the caller
- * then tries again. Long enough to catch the gap between two group commits of a busy publisher.
- */
-const BUSY_TIMEOUT_MS = 4;
+import { type OwnFile, openOwnFile } from '../../storage/own-file.js';
+import type { Database } from '../../storage/sqlite.js';
 
 /**
  * Entry ids hold lane and position (see `lane.ts`), so an entry needs no index besides its table. Messages
@@ -55,77 +41,19 @@ CREATE TABLE session (id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL,
 INSERT INTO meta VALUES (1, 1);
 INSERT INTO exchange VALUES
   ('amq.direct', 'direct', 1, 0, '{}'), ('amq.fanout', 'fanout', 1, 0, '{}'), ('amq.topic', 'topic', 1, 0, '{}');
-PRAGMA application_id = ${APPLICATION_ID};
-PRAGMA user_version = ${SCHEMA_VERSION};
 `;
+
+const BROKER_FILE: OwnFile = {
+  kind: 'an embedded broker',
+  applicationId: 0x61746d61, // 'atma'
+  version: 1,
+  // 8 KiB pages hold twice the messages per page written.
+  pageSize: 8192,
+  tables: TABLES,
+  otherPathHint: 'Give another path, on a local disk, with embedded:PATH, or use RabbitMQ.',
+};
 
 /** Opens the broker file, creating it and its folder if need be. May throw busy: try again then. */
 export function openBrokerFile(path: string): Database {
-  reserve(path);
-  assertLocalDisk(path, dirname(path));
-  const database = openDatabase(path, { busyTimeoutMs: BUSY_TIMEOUT_MS });
-  try {
-    if (versionOf(path, database) === 0) create(path, database);
-    // A checkpoint every 4,000 pages instead of 1,000 rewrites the busy pages less often: +25 % publishes.
-    database.exec('PRAGMA wal_autocheckpoint = 4000');
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-/** Creates the empty file for its owner's eyes only; SQLite gives its -wal and -shm the same mode. */
-function reserve(path: string): void {
-  try {
-    if (!createEmpty(path)) {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      createEmpty(path);
-    }
-  } catch (error) {
-    throw storageError(path, error);
-  }
-}
-
-/** Creates the file unless there is something already; false when its folder is missing. */
-function createEmpty(path: string): boolean {
-  try {
-    closeSync(openSync(path, 'wx', 0o600));
-    return true;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return false;
-    if (code === 'EEXIST' || code === 'EISDIR') return true;
-    throw error;
-  }
-}
-
-function versionOf(path: string, database: Database): number {
-  const [application, version, tables] = database
-    .prepare(
-      `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
-       FROM pragma_application_id, pragma_user_version`,
-    )
-    .get() ?? [0, 0, 0];
-  if (application !== APPLICATION_ID && (tables !== 0 || version !== 0)) {
-    throw new EventsError('storage', `${path} is an SQLite database of another program`, {
-      hint: 'Give another path with embedded:PATH.',
-    });
-  }
-  if (Number(version) > SCHEMA_VERSION) {
-    throw new EventsError('storage', `${path} was written by a newer atma-events (format ${version})`, {
-      hint: `This one reads format ${SCHEMA_VERSION}. Update atma-events, or give another path.`,
-    });
-  }
-  return Number(version);
-}
-
-function create(path: string, database: Database): void {
-  // Both only count while the file is empty; 8 KiB pages hold twice the messages per page written.
-  database.exec('PRAGMA page_size = 8192');
-  database.exec('PRAGMA journal_mode = WAL');
-  inTransaction(database, () => {
-    // Another process may have won the race for the write lock.
-    if (versionOf(path, database) === 0) database.exec(TABLES);
-  });
+  return openOwnFile(path, BROKER_FILE);
 }

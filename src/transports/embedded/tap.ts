@@ -1,5 +1,5 @@
 /** A tap reads its own bounded queue, one message at a time, and tells of drops where they happened. */
-import { exchangeMissing } from '../../core/errors.js';
+import { exchangeMissing, queueMissing } from '../../core/errors.js';
 import { bind, type QueueSpec } from '../../core/topology/model.js';
 import type { TapHandlers, TapOptions } from '../../core/transport.js';
 import type { Claimed } from './claims.js';
@@ -70,6 +70,10 @@ export class Tap implements Reader {
     const gap = dropped > this.#dropped;
     this.#dropped = dropped;
     void this.#read(claimed, gap);
+  }
+
+  gone(): void {
+    this.end(queueMissing(this.queueName));
   }
 
   end(reason: Error): void {

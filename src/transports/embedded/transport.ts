@@ -13,7 +13,9 @@ import type {
   ConsumeOptions,
   Delivery,
   QueueCounts,
+  QueueSubscription,
   Subscription,
+  Survey,
   TapHandlers,
   TapOptions,
   Transport,
@@ -73,6 +75,12 @@ export class EmbeddedTransport implements Transport {
     return this.#broker.read((_, catalog) => observe(topology, catalog));
   }
 
+  async survey(): Promise<Survey> {
+    this.#assertOpen();
+    const { survey } = await import('./survey.js');
+    return survey(this.#broker, this.#reaper);
+  }
+
   async apply(topology: Topology): Promise<void> {
     this.#assertOpen();
     const { checkTopology, declare } = await import('./topology.js');
@@ -107,7 +115,7 @@ export class EmbeddedTransport implements Transport {
     queue: string,
     options: ConsumeOptions,
     onDelivery: (delivery: Delivery) => void,
-  ): Promise<Subscription> {
+  ): Promise<QueueSubscription> {
     this.#assertOpen();
     const { checkConsume } = await import('./readers.js');
     checkConsume(options);

@@ -1,11 +1,44 @@
 /** What browsing takes from consumers while it runs. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Transport } from '../../../src/core/transport.js';
+import { chunkSize } from '../../../src/transports/amqp/browse.js';
 import { eventually } from '../../await.js';
 import { rabbitInstalled, type SharedRabbit, sharedRabbit } from '../../brokers/shared.js';
 import { makeQueue, open, toQueue } from './stage.js';
 
 const TOTAL = 300;
+
+describe('how many messages are taken at once', () => {
+  function chunks(total: number, averageBytes: number): number[] {
+    const sizes: number[] = [];
+    for (let left = total; left > 0; left -= sizes.at(-1) ?? left) {
+      sizes.push(Math.min(left, chunkSize(sizes.length, left, averageBytes)));
+    }
+    return sizes;
+  }
+
+  it('few at first, then 200', () => {
+    expect(chunks(700, 300)).toEqual([10, 20, 40, 80, 160, 200, 190]);
+  });
+
+  it('of a deep queue more, so that a quorum queue keeps the order of at most 32 chunks', () => {
+    for (const total of [6_000, 100_000, 1_000_000]) {
+      const sizes = chunks(total, 300);
+      expect(sizes.length).toBeLessThanOrEqual(32);
+      expect(sizes.slice(0, 6)).toEqual(expect.arrayContaining([10, 20, 40, 80, 160]));
+    }
+    expect(Math.max(...chunks(100_000, 300))).toBeLessThan(4_000);
+  });
+
+  it('of large messages no more than fit, whatever that does to the order', () => {
+    expect(Math.max(...chunks(100_000, 1024 * 1024))).toBe(200);
+    expect(Math.max(...chunks(100_000, 16 * 1024))).toBe(2_048);
+  });
+
+  it('never more than a prefetch can be', () => {
+    expect(Math.max(...chunks(10_000_000, 10))).toBe(65_535);
+  });
+});
 
 describe.skipIf(!rabbitInstalled)('browsing RabbitMQ', () => {
   let broker: SharedRabbit;

@@ -37,6 +37,7 @@ export function lifecycleTests(test: ContractTest, harness: Harness): void {
       const calls: Record<string, () => Promise<unknown>> = {
         open: () => closed.open(),
         inspect: () => closed.inspect(EMPTY_TOPOLOGY),
+        survey: () => closed.survey(),
         apply: () => closed.apply(EMPTY_TOPOLOGY),
         remove: () => closed.remove({ queues: [queue] }),
         publish: () => closed.publish(message('', queue, 'x')),

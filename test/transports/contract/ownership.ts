@@ -1,11 +1,15 @@
 /** Exclusive and auto-deleted queues live as long as their owner. */
 import { describe, expect } from 'vitest';
-import { queue as queueSpec } from '../../../src/core/topology/model.js';
+import { isEventsError } from '../../../src/core/errors.js';
+import { EMPTY_TOPOLOGY, queue as queueSpec } from '../../../src/core/topology/model.js';
+import type { Transport } from '../../../src/core/transport.js';
 import { eventually } from '../../await.js';
 import { message, outcome } from './publishing.js';
 import { at, type ContractTest, collect, text } from './scene.js';
 
 const EXCLUSIVE = { durable: false, exclusive: true, autoDelete: true };
+/** What serves as a lock: nobody consumes it, so it must not wait for a consumer to go. */
+const LOCK = { durable: false, exclusive: true, autoDelete: false };
 
 export function ownershipTests(test: ContractTest): void {
   describe('queues with an owner', () => {
@@ -70,6 +74,57 @@ export function ownershipTests(test: ContractTest): void {
       await scene.put(queue, 'x');
       expect(await scene.ready(queue)).toBe(1);
     });
+
+    test('declaring an exclusive queue that another connection holds rejects with queue-locked', async ({
+      scene,
+    }) => {
+      const lock = await scene.queue({}, LOCK);
+      const other = await scene.open();
+      const taking = () => other.apply({ ...EMPTY_TOPOLOGY, queues: [queueSpec(lock, {}, LOCK)] });
+      await expect(taking()).rejects.toMatchObject({ code: 'queue-locked', hint: expect.any(String) });
+      await expect(taking()).rejects.toThrow(lock);
+      // Its owner may, as often as it likes: that is how it makes sure that it still holds it.
+      await scene.declare({ queues: [queueSpec(lock, {}, LOCK)] });
+      expect(await scene.transport.counts(lock)).toEqual({ ready: 0, consumers: 0 });
+    });
+
+    test('of many who declare an exclusive queue at once, one gets it', async ({ scene }) => {
+      const lock = scene.name('queue');
+      const rivals = await Promise.all(Array.from({ length: 6 }, () => scene.open()));
+      await Promise.all(rivals.map((rival) => rival.open()));
+      const outcomes = await Promise.all(
+        rivals.map((rival) =>
+          rival.apply({ ...EMPTY_TOPOLOGY, queues: [queueSpec(lock, {}, LOCK)] }).then(
+            () => 'held',
+            (error: unknown) => (isEventsError(error) ? error.code : String(error)),
+          ),
+        ),
+      );
+      expect(outcomes.toSorted()).toEqual(['held', ...Array.from({ length: 5 }, () => 'queue-locked')]);
+    });
+
+    test.for(['closes', 'is killed'] as const)(
+      'an exclusive queue that nobody consumes is free again when its owner %s',
+      async (how, { scene }) => {
+        const lock = scene.name('queue');
+        const take = (transport: Transport) =>
+          transport.apply({ ...EMPTY_TOPOLOGY, queues: [queueSpec(lock, {}, LOCK)] });
+        if (how === 'closes') {
+          const owner = await scene.open();
+          await take(owner);
+          await owner.close();
+        } else {
+          const owner = scene.program('hold-lock.mjs', lock);
+          await owner.printed('locked');
+          await expect(take(scene.transport)).rejects.toMatchObject({ code: 'queue-locked' });
+          await owner.kill();
+        }
+        await eventually('it can be taken', async () => {
+          await take(scene.transport);
+          return true;
+        });
+      },
+    );
 
     test('an auto-deleted queue waits for its first consumer and goes with its last', async ({ scene }) => {
       const queue = await scene.queue({}, { autoDelete: true });

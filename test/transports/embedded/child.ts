@@ -34,8 +34,9 @@ export function runLimited(blocks: number, name: string, ...args: string[]): Chi
   return run(name, 'sh', ['-c', script, `${blocks}`, process.execPath, programPath(name), ...args]);
 }
 
+/** A program of this folder by its name, one of another by its file: URL. */
 function programPath(name: string): string {
-  return fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
+  return fileURLToPath(new URL(name, new URL('./programs/', import.meta.url)));
 }
 
 function run(name: string, command: string, args: readonly string[]): Child {

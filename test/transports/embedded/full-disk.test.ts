@@ -146,6 +146,22 @@ describe.each(DISKS)('a full disk %s', (_, makeDisk) => {
     expect(brokenInvariants(disk.path)).toEqual([]);
   });
 
+  test('synchronising a settlement that finds no room rejects, and is settled once that was made again', async () => {
+    const { disk, transport, child } = await start();
+    await transport.publish(message('', 'q', 'a'));
+    child.say('consume q');
+    await child.printed('delivered 0 a');
+    await disk.fill(transport);
+    child.say('ack 0\nsynchronise');
+    await child.printed('synchronise storage');
+    await disk.makeRoom();
+    child.say('ack 0\nsynchronise');
+    await child.printed('synchronise settled');
+    child.say('end');
+    expect(await child.exited()).toBe(0);
+    expect(await transport.counts('q')).toEqual({ ready: 0, consumers: 0 });
+  });
+
   test('a notice handler that throws is uncaught, and the consumer goes on all the same', async () => {
     const { disk, transport, child } = await start('throwing');
     for (const text of ['a', 'b', 'c', 'd']) await transport.publish(message('', 'q', text));

@@ -64,6 +64,7 @@ test('looking at, or reading from, what does not exist creates no file', async (
   const transport = scene.open();
   expect((await transport.inspect(ONE_QUEUE)).queues).toEqual([{ state: 'absent' }]);
   expect(await transport.counts('q')).toBeUndefined();
+  expect(await transport.survey()).toEqual({ state: 'known', exchanges: [], queues: [], bindings: [] });
   await expect(bodies(transport.browse('q'))).rejects.toMatchObject({ code: 'queue-missing' });
   await expect(transport.consume('q', {}, () => {})).rejects.toMatchObject({ code: 'queue-missing' });
   const handlers = { onMessage: () => {}, onGap: () => {} };

@@ -3,6 +3,7 @@
 //   consume QUEUE         `delivered NUMBER ID` each, three unsettled at a time
 //   ack|reject|requeue N  `VERB N SETTLEMENT` or `VERB N CODE`
 //   stop, close           the consumer: `VERB done` or `VERB CODE`
+//   synchronise           the consumer: `synchronise SETTLEMENT` or `synchronise CODE`
 //   close-transport       `close-transport done`
 //   end                   closes the transport and ends
 // Notices are printed as `notice KIND`. Arguments: broker file; `throwing` if each notice throws after that.
@@ -57,7 +58,7 @@ function perform(line) {
   const [verb, ...args] = line.split(' ');
   if (verb === 'publish') void publish(...args);
   else if (verb === 'consume') void consume(...args);
-  else if (verb === 'stop' || verb === 'close') void report(() => consumer[verb](), verb);
+  else if (['stop', 'close', 'synchronise'].includes(verb)) void report(() => consumer[verb](), verb);
   else if (verb === 'close-transport') void report(() => transport.close(), verb);
   else if (verb === 'end') void transport.close().then(() => process.stdin.destroy());
   else void report(() => deliveries[args[0]][verb](), verb, args[0]);
