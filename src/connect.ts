@@ -1,11 +1,18 @@
 /** Composition root for services: the core on the transport of a URL. */
-import { type ConsumerOptions, type Handlers, startConsumer } from './core/consuming/consumer.js';
+import type { CloseOptions, Consumer } from './core/consuming/consumer.js';
+import type { ConsumerOptions } from './core/consuming/consumer-options.js';
+import type { Handlers } from './core/consuming/handler.js';
+import { seldom } from './core/consuming/seldom.js';
+import { startConsumer } from './core/consuming/start-consumer.js';
+import { describeTrouble } from './core/consuming/trouble.js';
+import { messageOf } from './core/errors.js';
 import type { Catalog, EventMap } from './core/events/catalog.js';
 import { createPublisher, type Publisher, type PublisherOptions } from './core/publishing/publisher.js';
 import { EMPTY_TOPOLOGY, type Topology } from './core/topology/model.js';
-import type { Subscription, Transport } from './core/transport.js';
+import type { Transport } from './core/transport.js';
 import { type AtmaEvents, atma } from './presets/atma.js';
 import type { Environment, Preset, System } from './presets/preset.js';
+import { hideEmails, hidePasswords, safeLine } from './terminal/safe-text.js';
 import { type ConnectionOptions, createTransport, DEFAULT_URL } from './transports/index.js';
 
 export interface BusOptions extends ConnectionOptions, PublisherOptions {
@@ -21,10 +28,21 @@ export interface Bus<M extends EventMap> extends Publisher<M> {
   readonly transport: Transport;
   /** Creates what the topology names and the broker lacks; `topology-conflict` when something differs. */
   setup(): Promise<void>;
-  /** Starts a consumer of the queue, with handlers typed by the catalog. */
-  consume(queue: string, handlers: Handlers<M>, options?: ConsumerOptions): Promise<Subscription>;
-  /** Waits for publishes in flight, ends the consumers and leaves. Idempotent. */
-  close(): Promise<void>;
+  /**
+   * Starts a consumer of the queue, with handlers typed by the catalog. Rejects with `queue-missing`, and with what
+   * `Transport.consume` and `Transport.apply` name.
+   */
+  consume(queue: string, handlers: Handlers<M>, options?: ConsumerOptions): Promise<Consumer>;
+  /**
+   * Closes the consumers (each finishes what it has in hand, up to `deadlineMs`, default 10,000), waits for publishes in
+   * flight, and leaves. Idempotent.
+   */
+  close(options?: CloseOptions): Promise<void>;
+  /**
+   * Closes the bus at the first of these signals; the process then ends by itself when nothing else keeps it. A second
+   * signal ends it at once. Default SIGTERM and SIGINT. Returns how to call it off; closing calls it off, too.
+   */
+  closeOnSignals(signals?: readonly NodeJS.Signals[], options?: CloseOptions): () => void;
 }
 
 /**
@@ -67,25 +85,86 @@ function busOf<M extends EventMap>(
   options: PublisherOptions,
 ): Bus<M> {
   const { catalog, topology } = system;
-  return {
+  const consumers = new Set<Consumer>();
+  const onClose = new Set<() => void>();
+  let closing: Promise<void> | undefined;
+
+  async function shutDown(closeOptions: CloseOptions | undefined): Promise<void> {
+    for (const callOff of onClose) callOff();
+    const closed = await Promise.allSettled([...consumers].map((consumer) => consumer.close(closeOptions)));
+    await transport.close();
+    const failed = closed.find((outcome) => outcome.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  const bus: Bus<M> = {
     catalog,
     topology,
     transport,
     publish: createPublisher(transport, catalog, options).publish,
     setup: () => transport.apply(topology),
-    consume: (queue, handlers, consumerOptions) =>
-      startConsumer(transport, catalog, queue, handlers, {
-        onReject: warnOfReject(queue),
+    async consume(queue, handlers, consumerOptions) {
+      const consumer = await startConsumer(bus, queue, handlers, {
+        ...(options.source !== undefined && { consumerName: options.source }),
+        ...warnings(queue),
         ...consumerOptions,
-      }),
-    close: () => transport.close(),
+      });
+      consumers.add(consumer);
+      consumer.ended.then(
+        () => consumers.delete(consumer),
+        () => {}, // it has still to be closed
+      );
+      // Started while the bus was closing, it has missed its end.
+      if (closing !== undefined) await consumer.close();
+      return consumer;
+    },
+    close(closeOptions) {
+      closing ??= shutDown(closeOptions);
+      return closing;
+    },
+    closeOnSignals(signals = ['SIGTERM', 'SIGINT'], closeOptions) {
+      const onSignal = () => {
+        bus.close(closeOptions).catch((error: unknown) => warn('EventBus', `Closing: ${messageOf(error)}`));
+      };
+      const callOff = () => {
+        onClose.delete(callOff);
+        for (const signal of signals) process.removeListener(signal, onSignal);
+      };
+      onClose.add(callOff);
+      for (const signal of signals) process.once(signal, onSignal);
+      return callOff;
+    },
+  };
+  return bus;
+}
+
+/** What goes wrong a thousand times is told once a minute. */
+const WARNING_PAUSE_MS = 60_000;
+
+/** Nothing is to go wrong without a word: process warnings, unless the service listens itself. */
+function warnings(queue: string): Pick<ConsumerOptions, 'onTrouble' | 'onDeadLetter'> {
+  const mayTell = seldom(WARNING_PAUSE_MS, () => performance.now());
+  const tell = (what: string, name: string, text: string) => {
+    const untold = mayTell(what);
+    if (untold === undefined) return;
+    warn(name, untold === 0 ? text : `${text} (${untold} more like this since it was last told)`);
+  };
+  return {
+    onTrouble(trouble) {
+      const code = 'error' in trouble ? messageOf(trouble.error) : '';
+      tell(`${trouble.kind} ${code}`, 'EventConsumer', describeTrouble(trouble));
+    },
+    onDeadLetter({ reason, fingerprint, message, attempts }, { properties, routingKey }) {
+      const which = JSON.stringify(properties.messageId ?? properties.type ?? routingKey);
+      tell(
+        `${reason} ${fingerprint}`,
+        'EventDeadLettered',
+        `${which} in ${queue} was dead-lettered (${reason}, after ${attempts} attempts): ${message}`,
+      );
+    },
   };
 }
 
-/** A rejected delivery must not vanish without a word: a process warning, unless the service listens itself. */
-function warnOfReject(queue: string): NonNullable<ConsumerOptions['onReject']> {
-  return (reason, { properties, routingKey }) => {
-    const which = JSON.stringify(properties.messageId ?? routingKey);
-    process.emitWarning(`${which} in ${queue} was rejected: ${JSON.stringify(reason)}`, 'EventRejected');
-  };
+function warn(name: string, text: string): void {
+  process.emitWarning(hideEmails(hidePasswords(safeLine(text))), name);
 }

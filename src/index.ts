@@ -1,6 +1,29 @@
 /** The public event core. Exports only. */
 export { type Bus, type BusOptions, connect } from './connect.js';
-export * from './core/consuming/consumer.js';
+export type { CircuitOptions, CircuitState } from './core/consuming/circuit.js';
+export type { CloseOptions, Consumer, ConsumerState, RetryDepth } from './core/consuming/consumer.js';
+export type { ConsumerOptions } from './core/consuming/consumer-options.js';
+export type { DeadLetterOptions } from './core/consuming/dead-letter-route.js';
+export {
+  FAILURE_REASONS,
+  type FailureReason,
+  type FailureRecord,
+  HEADER_FAILURE,
+  readFailure,
+} from './core/consuming/failure-record.js';
+export type { Handler, HandlerContext, HandlerOnce, Handlers } from './core/consuming/handler.js';
+export * from './core/consuming/idempotency.js';
+export type { RetryOptions } from './core/consuming/ladder.js';
+export {
+  createOnce,
+  type Once,
+  type OnceOptions,
+  type OnceResult,
+  type OnceSettings,
+} from './core/consuming/once.js';
+export * from './core/consuming/permanent-error.js';
+export { type ResolveOptions, resolveUnknown } from './core/consuming/resolve-unknown.js';
+export { describeTrouble, type HeldBack, type Trouble } from './core/consuming/trouble.js';
 export * from './core/errors.js';
 export * from './core/events/catalog.js';
 export * from './core/events/codec.js';
@@ -15,4 +38,9 @@ export * from './core/transport.js';
 export { type AtmaEvents, atma } from './presets/atma.js';
 export type { Environment, Preset, System } from './presets/preset.js';
 export { defineConfig, type ProjectConfig } from './project/config.js';
+export {
+  type FileIdempotencyStore,
+  type IdempotencyStoreOptions,
+  openIdempotencyStore,
+} from './storage/idempotency-store.js';
 export { createTransport } from './transports/index.js';

@@ -13,8 +13,11 @@ interface Rule {
 
 /** Most specific path first; the first that fits a file is its rule. `*` allows everything. */
 const RULES: readonly (readonly [string, Rule])[] = [
-  ['core/', { sources: [], packages: ['zod', '@opentelemetry/api'] }],
-  ['storage/', { sources: ['core/errors.ts'], packages: ['better-sqlite3'] }],
+  ['core/', { sources: [], packages: ['zod', '@opentelemetry/api', 'cockatiel'] }],
+  [
+    'storage/',
+    { sources: ['core/errors.ts', 'core/consuming/idempotency.ts'], packages: ['better-sqlite3'] },
+  ],
   ['transports/embedded/', { sources: ['core/', 'storage/'], packages: [] }],
   ['transports/amqp/', { sources: ['core/', 'storage/'], packages: ['amqplib'] }],
   ['transports/redis/', { sources: ['core/', 'storage/'], packages: ['ioredis', 'redis'] }],

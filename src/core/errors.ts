@@ -33,6 +33,10 @@ export type ErrorCode =
   | 'access-refused'
   /** The transport has no such feature; see `TransportFeatures`. */
   | 'unsupported'
+  /** Another works on the same key of an idempotency store, and did so for as long as was waited. */
+  | 'busy'
+  /** Nobody can tell whether an effect under `once` happened: whoever began it died before its end was noted. */
+  | 'effect-unknown'
   /** Storage is full, read-only or damaged. */
   | 'storage'
   /** The transport was closed while the call waited. */

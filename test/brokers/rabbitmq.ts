@@ -34,6 +34,8 @@ export interface RabbitOptions {
   readonly tls?: RabbitTls;
   /** Further lines of rabbitmq.conf. */
   readonly config?: readonly string[];
+  /** Settings of the `rabbit` application that rabbitmq.conf does not know: name and value in Erlang's notation. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface RabbitBroker {
@@ -81,7 +83,7 @@ export async function startRabbit(options: RabbitOptions = {}): Promise<RabbitBr
 
   const ports = await choosePorts(options.port);
   const folder = mkdtempSync(join(tmpdir(), 'atma-rabbit-'));
-  const env = environment(folder, ports);
+  const env = environment(folder, ports, options.settings);
   writeConfiguration(folder, ports, options);
 
   let running: ChildProcess | undefined;
@@ -149,7 +151,12 @@ export async function startRabbit(options: RabbitOptions = {}): Promise<RabbitBr
   return broker;
 }
 
-function environment(folder: string, ports: Ports): NodeJS.ProcessEnv {
+function environment(
+  folder: string,
+  ports: Ports,
+  settings: RabbitOptions['settings'] = {},
+): NodeJS.ProcessEnv {
+  const rabbit = Object.entries(settings).map(([name, value]) => ` -rabbit ${name} ${value}`);
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('RABBITMQ_'));
   return {
     ...Object.fromEntries(inherited),
@@ -167,7 +174,7 @@ function environment(folder: string, ports: Ports): NodeJS.ProcessEnv {
     RABBITMQ_CONF_ENV_FILE: join(folder, 'none'),
     // Makes the script exec the virtual machine instead of sitting above it, so that one kill reaches it.
     RABBITMQ_ALLOW_INPUT: '1',
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-kernel inet_dist_use_interface {127,0,0,1} +sbwt none${rabbit.join('')}`,
   };
 }
 

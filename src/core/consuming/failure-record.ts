@@ -3,7 +3,7 @@
  * can be read, grouped and moved as a whole. Dead letters that other software rejected carry only `x-death`.
  */
 import { createHash } from 'node:crypto';
-import { type Headers, type HeaderValue, plainHeader, type ReceivedMessage } from '../message.js';
+import { type HeaderValue, plainHeader, type ReceivedMessage } from '../message.js';
 
 export const HEADER_FAILURE = 'x-failure';
 
@@ -45,6 +45,10 @@ export interface FailureRecord {
   readonly fingerprint: string;
   /** The message's own time to live (milliseconds), which the dead letter lost so as not to expire. */
   readonly expiration?: string;
+  /** The user id it was published with, which RabbitMQ takes from nobody else: a note, not proof. */
+  readonly userId?: string;
+  /** Further routing keys it was published with (header `CC`), which must not route the dead letter. */
+  readonly cc?: readonly string[];
   /** The consumer died while it gave the message up: the same dead letter may be there twice. */
   readonly possibleDuplicate?: boolean;
 }
@@ -92,9 +96,8 @@ export function failureHeader(record: FailureRecord): HeaderValue {
 export function readFailure({ properties }: Pick<ReceivedMessage, 'properties'>): FailureRecord | undefined {
   const raw = properties.headers?.[HEADER_FAILURE];
   if (raw === undefined) return undefined;
-  const value = plainHeader(raw);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return isRecord(value as Headers) ? (value as unknown as FailureRecord) : undefined;
+  const value: unknown = plainHeader(raw);
+  return isFailureRecord(value) ? value : undefined;
 }
 
 const TEXTS = [
@@ -105,20 +108,33 @@ const TEXTS = [
   'queue',
   'consumer',
   'exchange',
+  'routingKey',
+  'fingerprint',
 ] as const;
 
-/** Headers come from outside: only what has the shape of a record is one. */
-function isRecord(value: Headers): boolean {
+/** Headers and notes come from outside: only what has the shape of a record is one. */
+export function isFailureRecord(record: unknown): record is FailureRecord {
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) return false;
+  const value = record as { readonly [name: string]: unknown };
   return (
     TEXTS.every((name) => typeof value[name] === 'string') &&
-    typeof value.routingKey === 'string' &&
-    typeof value.fingerprint === 'string' &&
     typeof value.attempts === 'number' &&
     FAILURE_REASONS.some((reason) => reason === value.reason) &&
-    (value.stack === undefined || typeof value.stack === 'string') &&
-    (value.version === undefined || typeof value.version === 'number') &&
-    (value.expiration === undefined || typeof value.expiration === 'string')
+    isAbsentOr(value.stack, 'string') &&
+    isAbsentOr(value.version, 'number') &&
+    isAbsentOr(value.expiration, 'string') &&
+    isAbsentOr(value.userId, 'string') &&
+    (value.cc === undefined || isTexts(value.cc)) &&
+    isAbsentOr(value.possibleDuplicate, 'boolean')
   );
+}
+
+function isAbsentOr(value: unknown, type: 'string' | 'number' | 'boolean'): boolean {
+  return value === undefined || typeof value === type;
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 /** The first frame, without its position: a line more above it must not make another fingerprint. */

@@ -27,18 +27,18 @@ export interface Claim {
   readonly evenUnknown?: boolean;
 }
 
+/** `claimed-now` when the key is this claimant's from now on; else what it is. */
+export type ClaimAnswer = { readonly state: 'claimed-now' } | Exclude<KeyState, { state: 'free' }>;
+
 /** Keeps keys. Every method is atomic among all processes that share the store. Rejects with `storage` or `unreachable`. */
 export interface IdempotencyStore {
-  /** `claimed-now` when the key is this claimant's from now on; else what it is. */
-  claim(
-    key: string,
-    claim: Claim,
-  ): Promise<{ readonly state: 'claimed-now' } | Exclude<KeyState, { state: 'free' }>>;
+  claim(key: string, claim: Claim): Promise<ClaimAnswer>;
   /** False when the claim is no longer this token's. */
   renew(key: string, token: string, leaseMs: number): Promise<boolean>;
   /**
-   * Done: survives a power cut once resolved (where the store can promise that), and is kept for `keepMs`. False when
-   * the claim is no longer this token's; then nothing was changed.
+   * Done: survives a power cut once resolved (where the store can promise that), and is kept for `keepMs`. True also
+   * when this token had completed it before, so that it can be made again after a failure. False when the claim is no
+   * longer this token's; then nothing was changed.
    */
   complete(key: string, token: string, keepMs: number): Promise<boolean>;
   /** The effect did not happen: the key is free again. */

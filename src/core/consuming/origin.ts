@@ -4,16 +4,10 @@
  *
  * | header | written by | holds |
  * |---|---|---|
- * | `x-retry` | a consumer, on the copy in a delay queue | attempt, exchange, routing key, first failure, expiration |
+ * | `x-retry` | a consumer, on the copy in a delay queue | attempt, exchange, routing key, first failure, expiration, user id, headers set aside |
  * | `x-replay` | a replay, on the copy that it publishes | replay id, time, exchange, routing key, the failure before |
  */
-import {
-  type Headers,
-  type HeaderValue,
-  type MessageProperties,
-  plainHeader,
-  type ReceivedMessage,
-} from '../message.js';
+import { type Headers, type HeaderValue, plainHeader, type ReceivedMessage } from '../message.js';
 
 export const HEADER_RETRY = 'x-retry';
 export const HEADER_REPLAY = 'x-replay';
@@ -30,6 +24,10 @@ export interface RetryHeader {
   readonly firstFailedAt: string;
   /** The message's own time to live, which the delay would otherwise replace. */
   readonly expiration?: string;
+  /** The user id it was published with: a note, not proof, because anybody can write a header. */
+  readonly userId?: string;
+  /** Headers that would have acted on the copy (routed it elsewhere, had it dropped as a cycle). */
+  readonly aside?: Headers;
 }
 
 /** What `x-replay` holds, as far as a consumer needs it. */
@@ -52,6 +50,8 @@ export interface Arrival {
   readonly firstFailedAt: string | undefined;
   /** Of the message itself, wherever the journey kept it. */
   readonly expiration: string | undefined;
+  /** The same for its user id. */
+  readonly userId: string | undefined;
 }
 
 /**
@@ -63,30 +63,47 @@ export function arrive(message: ReceivedMessage, isDelayQueue: (queue: string) =
   const retry = headers === undefined ? undefined : readRetry(headers);
   if (headers !== undefined && retry !== undefined) {
     const { [HEADER_RETRY]: _, ...rest } = headers;
-    const properties = withHeaders(message.properties, withoutDeathsIn(rest, isDelayQueue));
-    const { exchange, routingKey, attempt, firstFailedAt, expiration } = retry;
-    return { message: { ...message, exchange, routingKey, properties }, attempt, firstFailedAt, expiration };
+    const restored = withAside(withoutDeathsIn(rest, isDelayQueue), retry.aside);
+    const { exchange, routingKey, attempt, firstFailedAt, expiration, userId } = retry;
+    const properties = { ...message.properties, headers: restored };
+    return {
+      message: { ...message, exchange, routingKey, properties },
+      attempt,
+      firstFailedAt,
+      expiration,
+      userId,
+    };
   }
   const replay = headers === undefined ? undefined : readReplay(headers);
-  const expiration = message.properties.expiration;
-  if (replay === undefined) return { message, attempt: 0, firstFailedAt: undefined, expiration };
-  const { exchange, routingKey } = replay;
-  return { message: { ...message, exchange, routingKey }, attempt: 0, firstFailedAt: undefined, expiration };
+  return {
+    message:
+      replay === undefined
+        ? message
+        : { ...message, exchange: replay.exchange, routingKey: replay.routingKey },
+    attempt: 0,
+    firstFailedAt: undefined,
+    expiration: message.properties.expiration,
+    userId: message.properties.userId,
+  };
 }
 
 export function readRetry(headers: Headers): RetryHeader | undefined {
   const value = table(headers[HEADER_RETRY]);
   if (value === undefined) return undefined;
-  const { attempt, exchange, routingKey, firstFailedAt, expiration } = value;
-  if (typeof attempt !== 'number' || typeof exchange !== 'string' || typeof routingKey !== 'string')
-    return undefined;
+  const { attempt, exchange, routingKey, firstFailedAt, expiration, userId } = value;
+  if (typeof exchange !== 'string' || typeof routingKey !== 'string') return undefined;
+  if (typeof attempt !== 'number' || !Number.isSafeInteger(attempt) || attempt < 0) return undefined;
   if (typeof firstFailedAt !== 'string') return undefined;
+  // With their wire types, which a plain header would lose.
+  const aside = isTable(headers[HEADER_RETRY]) ? headers[HEADER_RETRY].aside : undefined;
   return {
     attempt,
     exchange,
     routingKey,
     firstFailedAt,
     ...(typeof expiration === 'string' && { expiration }),
+    ...(typeof userId === 'string' && { userId }),
+    ...(isTable(aside) && { aside }),
   };
 }
 
@@ -101,13 +118,20 @@ export function readReplay(headers: Headers): ReplayHeader | undefined {
 
 function table(value: HeaderValue | undefined): Headers | undefined {
   const plain = value === undefined ? undefined : plainHeader(value);
-  return typeof plain === 'object' && plain !== null && !Array.isArray(plain)
-    ? (plain as Headers)
-    : undefined;
+  return isTable(plain) ? plain : undefined;
 }
 
-function withHeaders(properties: MessageProperties, headers: Headers): MessageProperties {
-  return { ...properties, headers };
+function isTable(value: HeaderValue | undefined): value is Headers {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** With the headers that were set aside; deaths that came since are newer than those. */
+function withAside(headers: Headers, aside: Headers | undefined): Headers {
+  if (aside === undefined) return headers;
+  const { 'x-death': newer } = headers;
+  const { 'x-death': older } = aside;
+  const both = Array.isArray(newer) && Array.isArray(older) ? { 'x-death': [...newer, ...older] } : {};
+  return { ...headers, ...aside, ...both };
 }
 
 /** `x-death` without the entries of these queues; without it and its companions when nothing is left. */

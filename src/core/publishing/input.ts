@@ -5,8 +5,8 @@ import { decode, decodeUtf8, encode, openInput, validate } from '../events/codec
 import { parseJson } from '../events/json.js';
 import { fromSavedRecord, isSavedRecord } from '../events/record.js';
 import type { OutgoingMessage } from '../message.js';
-import { type PublisherOptions, wrap } from './publisher.js';
 import type { StreamItem } from './stream.js';
+import { type PublisherOptions, wrap } from './wrap.js';
 
 /**
  * One line as a stream item. A line is one of:

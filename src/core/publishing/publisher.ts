@@ -1,36 +1,14 @@
 /** Publishes typed events: validate, wrap, hand to the transport, wait for the confirm. */
-import { randomUUID } from 'node:crypto';
-import { EventsError, isEventsError, messageOf } from '../errors.js';
-import type { Catalog, EventDefinition, EventMap, PublishedData } from '../events/catalog.js';
+import { EventsError, isEventsError } from '../errors.js';
+import type { Catalog, EventMap, PublishedData } from '../events/catalog.js';
 import { encode, validate } from '../events/codec.js';
-import { type Envelope, isTraceparent } from '../events/envelope.js';
-import { isoTime } from '../events/iso-time.js';
+import type { Envelope } from '../events/envelope.js';
 import type { OutgoingMessage } from '../message.js';
+import { messagingSystem, publisherTelemetry, type WatchedPublish } from '../telemetry.js';
 import type { Transport } from '../transport.js';
+import { type PublisherOptions, type PublishOptions, wrap } from './wrap.js';
 
-export interface PublishOptions {
-  /** Default: what the event's definition makes of its data, else a random UUID. */
-  readonly id?: string;
-  /** When it happened. Default: now. */
-  readonly time?: Date;
-  /** Default: that of `causedBy`. */
-  readonly correlationId?: string;
-  /** The event being handled: gives causation id, correlation id and trace context. */
-  readonly causedBy?: Envelope;
-  readonly traceparent?: string;
-  readonly tracestate?: string;
-  /** Default: the definition's. */
-  readonly routingKey?: string;
-}
-
-export interface PublisherOptions {
-  /** Name of the publishing service, sent as the event's `source`. */
-  readonly source?: string;
-  /** Milliseconds since 1970. Default `Date.now`. */
-  readonly now?: () => number;
-  /** Default `crypto.randomUUID`. */
-  readonly randomId?: () => string;
-}
+export type { PublisherOptions, PublishOptions } from './wrap.js';
 
 export interface Publisher<M extends EventMap> {
   /**
@@ -47,26 +25,37 @@ export interface Publisher<M extends EventMap> {
 
 /** A publisher of the catalog's events on a transport. */
 export function createPublisher<M extends EventMap>(
-  transport: Pick<Transport, 'publish'>,
+  transport: Pick<Transport, 'publish'> & Partial<Pick<Transport, 'scheme'>>,
   catalog: Catalog<M>,
   options: PublisherOptions = {},
 ): Publisher<M> {
+  const telemetry = publisherTelemetry({ system: messagingSystem(transport.scheme ?? 'unknown') });
   return {
     // Not async: with tens of thousands of events a second, a promise more for each of them shows.
     publish(type, data, publishOptions = NO_OPTIONS) {
       let envelope: Envelope<typeof type, typeof data>;
       let message: OutgoingMessage;
+      let watched: WatchedPublish | undefined;
       try {
         const definition = catalog.get(type);
         validate(definition, data);
+        const routingKey = publishOptions.routingKey ?? definition.routingKey;
         envelope = wrap(definition, data, publishOptions, options) as typeof envelope;
-        message = encode(definition, envelope, publishOptions.routingKey);
+        const given = publishOptions.traceparent !== undefined;
+        watched = telemetry.publishing(envelope, definition.exchange, routingKey, given);
+        if (watched !== undefined) envelope = watched.envelope as typeof envelope;
+        message = encode(definition, envelope, routingKey);
       } catch (error) {
+        watched?.notSent(error);
         return Promise.reject(error);
       }
       return transport.publish(message).then(
-        () => envelope,
+        () => {
+          watched?.ended();
+          return envelope;
+        },
         (error: unknown) => {
+          watched?.ended(error);
           throw withEventId(error, envelope.id);
         },
       );
@@ -75,49 +64,6 @@ export function createPublisher<M extends EventMap>(
 }
 
 const NO_OPTIONS: PublishOptions = {};
-
-/** The envelope of valid data, with its id and time decided. */
-export function wrap(
-  definition: EventDefinition,
-  data: unknown,
-  options: PublishOptions,
-  defaults: PublisherOptions,
-): Envelope {
-  const time = options.time?.getTime() ?? (defaults.now ?? Date.now)();
-  const cause = options.causedBy;
-  // Assigned, not spread: this runs for every event.
-  const envelope: Writable<Envelope> = {
-    id: options.id ?? ownId(definition, data, time) ?? (defaults.randomId ?? randomUUID)(),
-    type: definition.type,
-    version: definition.version,
-    time: isoTime(time),
-    data,
-  };
-  if (defaults.source !== undefined) envelope.source = defaults.source;
-  const correlationId = options.correlationId ?? cause?.correlationId;
-  if (correlationId !== undefined) envelope.correlationId = correlationId;
-  if (cause !== undefined) envelope.causationId = cause.id;
-  const traceparent = options.traceparent ?? cause?.traceparent;
-  if (traceparent !== undefined && isTraceparent(traceparent)) {
-    envelope.traceparent = traceparent;
-    const tracestate = options.tracestate ?? cause?.tracestate;
-    if (tracestate !== undefined) envelope.tracestate = tracestate;
-  }
-  return envelope;
-}
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-function ownId({ id, type }: EventDefinition, data: unknown, time: number): string | undefined {
-  if (id === undefined) return undefined;
-  try {
-    return id(data, new Date(time));
-  } catch (error) {
-    throw new EventsError('config-invalid', `The id function of ${type} failed: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-}
 
 /** A copy: a transport may reject many publishes with one error. */
 function withEventId(error: unknown, eventId: string): unknown {

@@ -1,0 +1,93 @@
+/**
+ * Consumers killed with SIGKILL at every step of docs/consuming.md and at random. Afterwards every event is in exactly one
+ * place: done, or in the dead-letter queue; effects under `once` happened once; second dead letters are marked.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'vitest';
+import type { Transport } from '../../../src/core/transport.js';
+import { createTransport } from '../../../src/transports/index.js';
+import { eventually, within } from '../../await.js';
+import { sharedRabbit } from '../../brokers/shared.js';
+import { temporaryFolder } from '../../commands/cli.js';
+import { type Child, killLeftovers, runProgram } from '../../transports/embedded/child.js';
+import { DELAYS_MS, expectOnePlaceEach, nothingWaits, publishAll, topologyOf } from './fates.js';
+
+/** How often a consumer is killed. `npm test` takes few; the long run takes 200. */
+const RUNS = Number(process.env.KILL_RUNS ?? 14);
+/** Random kills come within this time of being ready. */
+const LIFE_MS = 500;
+/** A step that was not reached by then is not reached in this round: killed wherever it is. */
+const PATIENCE_MS = 3_000;
+
+/** In the order in which a delivery passes them. */
+const STEPS = [
+  ...['handler', 'claim', 'claimed', 'effect', 'complete', 'completed', 'handled'],
+  ...['publish', 'confirmed', 'ack', 'acked'],
+] as const;
+
+const PROGRAM = new URL('./programs/die-at-a-step.mjs', import.meta.url).href;
+
+describe.each([
+  ['embedded', {}],
+  ['amqp', {}],
+  ['amqp', { 'x-queue-type': 'quorum', 'x-delivery-limit': 50 }],
+] as const)('a consumer on %s, queue arguments %j', (broker, queueArguments) => {
+  test(`after ${RUNS} kills every event is in one place, and its effect happened once`, {
+    timeout: 60_000 + RUNS * 5_000,
+  }, async () => {
+    const folder = temporaryFolder();
+    const url = broker === 'amqp' ? (await sharedRabbit()).url : `embedded:${join(folder, 'broker.db')}`;
+    const queue = `kill_${process.pid}_${'x-queue-type' in queueArguments ? 'quorum' : 'classic'}`;
+    const topology = topologyOf(queue, queueArguments);
+    const effects = join(folder, 'effects');
+    writeFileSync(effects, '');
+    const setting = { url, queue, topology, store: join(folder, 'once.db'), effects, delaysMs: DELAYS_MS };
+    const transport = await createTransport(url);
+    await transport.apply(topology);
+    try {
+      let published = 0;
+      for (let run = 0; run < RUNS; run++) {
+        published = await publishAll(transport, queue, published);
+        // Every other time at a step, in turn; else at random.
+        const step = run % 2 === 0 ? STEPS[(run / 2) % STEPS.length] : undefined;
+        const nth = 1 + Math.floor(Math.random() * 4);
+        await killed(runProgram(PROGRAM, JSON.stringify({ ...setting, ...(step && { step, nth }) })), step);
+      }
+      await finish(transport, queue, setting);
+      const happened = readFileSync(effects, 'utf8').trimEnd().split('\n');
+      console.log(`${RUNS} kills, ${await expectOnePlaceEach(transport, queue, happened, published)}`);
+    } finally {
+      await killLeftovers();
+      const delays = DELAYS_MS.map((delay) => `${queue}.retry.${delay}`);
+      await transport.remove({ queues: [queue, `${queue}_dlq`, ...delays], exchanges: [`${queue}_dlx`] });
+      await transport.close();
+    }
+  });
+});
+
+/** A kill has to come at a random time too, so here a time is waited for on purpose. */
+async function killed(child: Child, step: string | undefined): Promise<void> {
+  if (step === undefined) await child.printed('ready');
+  const timer = setTimeout(
+    () => void child.kill(),
+    step === undefined ? Math.random() * LIFE_MS : PATIENCE_MS,
+  );
+  await child.exited();
+  clearTimeout(timer);
+}
+
+/** Lets a consumer run until nothing waits anywhere, and ends it in peace. */
+async function finish(transport: Transport, queue: string, setting: object): Promise<void> {
+  const runToTheEnd = async () => {
+    const child = runProgram(PROGRAM, JSON.stringify(setting));
+    await child.printed('ready');
+    const empty = () => nothingWaits(transport, queue);
+    await eventually('nothing waits', empty, { withinMs: 60_000, everyMs: 50 });
+    child.process.kill('SIGTERM');
+    await within('the consumer ends', child.exited(), 20_000);
+    // What was in hand has been handed back by now: everything has to be empty still.
+    return empty();
+  };
+  await eventually('everything is handled', runToTheEnd, { withinMs: 120_000 });
+}
