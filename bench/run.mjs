@@ -13,6 +13,7 @@ import { measureLatency } from './latency.mjs';
 import { describeMachine, requireDisk, versionsHere } from './machine.mjs';
 import { measureMillion } from './million.mjs';
 import { measureRates } from './rates.mjs';
+import { measureReplay } from './replay.mjs';
 import { isMet, renderTable, toJson } from './report.mjs';
 import { measureStart } from './start.mjs';
 
@@ -29,6 +30,7 @@ const BENCHES = {
   idle: measureIdle,
   start: measureStart,
   million: measureMillion,
+  replay: measureReplay,
 };
 
 const releases = [];
@@ -95,7 +97,7 @@ async function startBroker() {
     '../test/brokers/rabbitmq.ts',
   );
   if (findRabbitServer() === undefined) throw new Error(`RabbitMQ is not installed here.\n${howToInstall()}`);
-  const broker = await startRabbit();
+  const broker = await startRabbit({ plugins: ['rabbitmq_management', 'rabbitmq_shovel'] });
   defer(() => broker.stop());
   return broker;
 }

@@ -26,7 +26,7 @@ export async function open({ url, queues, window, prefetch }) {
     const subscription = await bus.consume(
       queue,
       { [TYPE]: take },
-      { prefetch, onReject: (reason) => fail(new Error(`a delivery was rejected: ${reason}`)) },
+      { prefetch, onDeadLetter: ({ message }) => fail(new Error(`a delivery was given up: ${message}`)) },
     );
     subscription.ended.catch(fail);
     await finished;

@@ -140,7 +140,8 @@ function createSession(
   };
 }
 
-function errorDocument(error: unknown): object {
+/** An error in a JSON result. */
+export function errorDocument(error: unknown): object {
   if (!isEventsError(error)) return { code: 'defect', message: messageOf(error) };
   const clean = (text: string) => hideEmails(hidePasswords(text));
   return {
@@ -172,5 +173,7 @@ function noticeText(notice: TransportNotice): string {
       return 'the broker takes publishes again';
     case 'consumer-lost':
       return `consumer of ${notice.queue} ended (${notice.cause}); reopening`;
+    case 'not-restored':
+      return `${notice.entity} was not declared again after the reconnect (${notice.cause})`;
   }
 }

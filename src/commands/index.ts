@@ -31,6 +31,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./tail.js')).tailCommand,
   },
   {
+    name: 'dlq',
+    summary: 'look into dead-letter queues',
+    load: async () => (await import('./dlq.js')).dlqCommand,
+  },
+  {
+    name: 'replay-dlq',
+    summary: 'bring dead letters back',
+    load: async () => (await import('./replay-dlq.js')).replayDlqCommand,
+  },
+  {
     name: 'events',
     summary: 'show the event catalog',
     load: async () => (await import('./events.js')).eventsCommand,

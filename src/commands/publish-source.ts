@@ -86,8 +86,13 @@ export function readText(file: string): string {
   }
 }
 
+/** All of stdin as text. */
+export async function readAll(session: Session): Promise<string> {
+  return (await readAllBytes(session)).toString('utf8');
+}
+
 /** All of stdin. */
-export async function readAll({ terminal, signal }: Session): Promise<string> {
+export async function readAllBytes({ terminal, signal }: Session): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const { stdin } = terminal.streams;
   try {
@@ -95,5 +100,5 @@ export async function readAll({ terminal, signal }: Session): Promise<string> {
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }

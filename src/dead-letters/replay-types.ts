@@ -1,6 +1,6 @@
 /** What a replay takes and what it tells. */
 import type { EventsError } from '../core/errors.js';
-import type { ReceivedMessage } from '../core/message.js';
+import type { OutgoingMessage, ReceivedMessage } from '../core/message.js';
 
 /**
  * Where dead letters go. `queue`: back to the queue that gave each of them up, by the default exchange, so that nobody
@@ -17,6 +17,10 @@ export interface ReplayOptions {
   readonly target: ReplayTarget;
   /** Which dead letters. Default all. */
   readonly select?: (message: ReceivedMessage) => boolean;
+  /** What `select` selects, in the caller's own words (JSON, say): kept in the ledger, given back by `find`. */
+  readonly criteria?: string;
+  /** Changes what is sent (`dlq edit`): must give the same for the same message, also when the replay is resumed. */
+  readonly edit?: (outgoing: OutgoingMessage, original: ReceivedMessage) => OutgoingMessage;
   /** At most this many. Default: all that are there when the replay begins. */
   readonly limit?: number;
   /** Messages per second at most. Default: as fast as they are confirmed. */
@@ -27,6 +31,12 @@ export interface ReplayOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: ReplayProgress) => void;
 }
+
+/** What a resumed replay takes from its caller; queue, target and limit are in the ledger. */
+export type ResumeOptions = Pick<
+  ReplayOptions,
+  'select' | 'edit' | 'rate' | 'canary' | 'signal' | 'onProgress'
+>;
 
 export interface CanaryOptions {
   /** Messages in the first batch. */
@@ -46,8 +56,30 @@ export interface ReplayProgress {
   readonly boomeranged: number;
 }
 
+/**
+ * Why a selected dead letter stayed where it was.
+ *
+ * | reason | because |
+ * |---|---|
+ * | `no-target` | nothing tells where it came from: only a named target can take it |
+ * | `own-queue` | it would go to the dead-letter queue that it is in |
+ * | `queue-missing` | the queue it belongs to does not exist |
+ * | `exchange-missing` | the exchange it belongs to does not exist |
+ * | `unroutable` | no queue is bound for it |
+ * | `publish-refused` | the broker refused it (a full queue, a disk limit) |
+ */
+export const SKIP_REASONS = [
+  'no-target',
+  'own-queue',
+  'queue-missing',
+  'exchange-missing',
+  'unroutable',
+  'publish-refused',
+] as const;
+export type SkipReason = (typeof SKIP_REASONS)[number];
+
 /** Why dead letters stayed where they were: reason → how many. */
-export type Skipped = { readonly [reason: string]: number };
+export type Skipped = { readonly [reason in SkipReason]?: number };
 
 /** Why a replay ended before its end. */
 export type ReplayStop = 'interrupted' | 'canary' | 'errors' | 'broker';
@@ -64,8 +96,15 @@ export interface ReplayReport {
   readonly boomeranged: number;
   /** Sent again because nobody could tell whether the first time had arrived. */
   readonly possibleDuplicates: number;
+  /** With a canary: replayed messages that wait in delay queues for a retry. They have failed, and counted as such. */
+  readonly waiting?: number;
   /** Ready in the dead-letter queue at the end. */
   readonly left: number;
+  /**
+   * How deaths were watched: `copies` of what is dead-lettered (exact), or the queue's `depth`, where the dead letters
+   * came by the default exchange or may not be copied (then what others dead-letter meanwhile counts, too).
+   */
+  readonly watched: 'copies' | 'depth';
   readonly stopped?: ReplayStop;
   /** With `stopped`: what ended it. */
   readonly error?: EventsError;

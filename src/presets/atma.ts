@@ -138,6 +138,9 @@ function atmaTopology(exchangeName: string, notifications: string, assessments: 
   };
 }
 
+/** The job queue's, which the worker declares: dead letters pile up there that nobody looks at. */
+const FOREIGN_DEAD_LETTER_QUEUES = ['assessment_analysis_dlq'];
+
 /** The preset of ATMA. Reads the plan's variables for its names (section 4.2 of the plan). */
 export const atma: Preset<AtmaEvents> = {
   name: 'atma',
@@ -150,6 +153,7 @@ export const atma: Preset<AtmaEvents> = {
         environment.EVENTS_QUEUE_NAME_NOTIFICATIONS || 'analysis_events_notifications',
         environment.EVENTS_QUEUE_NAME_ASSESSMENTS || 'analysis_events_assessments',
       ),
+      deadLetterQueues: FOREIGN_DEAD_LETTER_QUEUES,
     };
   },
 };

@@ -8,6 +8,8 @@ export type Environment = { readonly [name: string]: string | undefined };
 export interface System<M extends EventMap = EventMap> {
   readonly catalog: Catalog<M>;
   readonly topology: Topology;
+  /** Queues that other software declares and puts dead letters into. Looked at where they exist, never created. */
+  readonly deadLetterQueues?: readonly string[];
 }
 
 /** A ready-made system, whose names can be changed by the team's own environment variables. */

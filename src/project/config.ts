@@ -81,6 +81,8 @@ const configSchema = z
         bindings: z.array(bindingSchema).default([]),
       })
       .optional(),
+    /** Dead-letter queues of other software, for `dlq` and `replay-dlq`; also beside a preset. */
+    deadLetterQueues: z.array(z.string().min(1).max(255)).optional(),
     profiles: z.record(z.string(), z.strictObject(connection)).default({}),
     ...connection,
   })

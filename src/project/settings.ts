@@ -83,13 +83,19 @@ async function systemOf(
   environment: Environment,
 ): Promise<Pick<Settings, 'system' | 'origin'>> {
   const name = preset ?? loaded?.config.preset;
+  const foreign = loaded?.config.deadLetterQueues ?? [];
   if (name === undefined && loaded && (loaded.config.events ?? loaded.config.topology) !== undefined) {
     const { catalogOf, topologyOf } = await import('./config.js');
     const { config, file } = loaded;
-    return { system: { catalog: catalogOf(config), topology: topologyOf(config) }, origin: file };
+    return {
+      system: { catalog: catalogOf(config), topology: topologyOf(config), deadLetterQueues: foreign },
+      origin: file,
+    };
   }
   const chosen = name ?? 'atma';
-  return { system: presetOf(chosen).build(environment), origin: `preset ${chosen}` };
+  const system = presetOf(chosen).build(environment);
+  const deadLetterQueues = [...new Set([...(system.deadLetterQueues ?? []), ...foreign])];
+  return { system: { ...system, deadLetterQueues }, origin: `preset ${chosen}` };
 }
 
 function presetOf(name: string) {

@@ -1,10 +1,13 @@
 /** A file that lines are appended to, whole or not at all. */
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { EventsError } from '../core/errors.js';
 
 export interface AppendFile {
   /** Writes the whole text, or none of it: what a full disk cut short is taken back. Throws `storage`. */
   append(text: string): void;
+  /** Everything appended so far reaches the disk before it returns. Throws `storage`. */
+  flush(): void;
   /** Reaches the disk, then closes. */
   close(): void;
 }
@@ -36,6 +39,13 @@ export function openAppend(path: string): AppendFile {
   if (regular && endsMidLine(fd)) write('\n');
   return {
     append: write,
+    flush() {
+      try {
+        if (regular) fsyncSync(fd);
+      } catch (error) {
+        throw new EventsError('storage', `Cannot write ${path}`, { cause: error });
+      }
+    },
     close() {
       if (regular) fsyncSync(fd);
       closeSync(fd);
@@ -52,4 +62,24 @@ function endsMidLine(fd: number): boolean {
   const { size } = fstatSync(fd);
   const last = Buffer.alloc(1);
   return size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
+}
+
+/**
+ * The name of a file that was just created reaches the disk, too: flushing the file alone keeps its content, not its
+ * entry in the folder. Does nothing where a folder cannot be flushed (Windows, some network file systems).
+ */
+export function flushFolderOf(path: string): void {
+  let fd: number;
+  try {
+    fd = openSync(dirname(path), 'r');
+  } catch {
+    return; // Windows opens no folders
+  }
+  try {
+    fsyncSync(fd);
+  } catch {
+    // EINVAL: this file system flushes no folders, and nothing better can be done on it.
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -31,6 +31,8 @@ const BY_ERROR: { readonly [code in ErrorCode]: ExitCode } = {
   unreachable: EXIT.unreachable,
   'access-refused': EXIT.unreachable,
   unsupported: EXIT.usage,
+  busy: EXIT.failed,
+  'effect-unknown': EXIT.failed,
   storage: EXIT.failed,
   closed: EXIT.failed,
   timeout: EXIT.failed,

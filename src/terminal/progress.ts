@@ -1,9 +1,22 @@
 import type { Terminal } from './io.js';
 
 export interface Progress {
-  update(done: number, failed: number): void;
+  /** `reach`, where the end is known, adds how far it is and the time left. */
+  update(done: number, failed: number, reach?: Reach): void;
   /** Clears the line. */
   stop(): void;
+}
+
+/** How much of the whole has been seen, whatever came of it. */
+export interface Reach {
+  readonly seen: number;
+  readonly total: number;
+}
+
+/** What the two numbers are called. */
+export interface ProgressWords {
+  readonly done: string;
+  readonly failed: string;
 }
 
 const REDRAW_MS = 200;
@@ -14,6 +27,7 @@ export function startProgress(
   what: string,
   quiet: boolean,
   now = () => performance.now(),
+  words: ProgressWords = { done: 'confirmed', failed: 'failed' },
 ): Progress {
   const { stderr, environment } = terminal.streams;
   if (!stderr.isTTY || environment.TERM === 'dumb' || quiet) return { update() {}, stop() {} };
@@ -21,16 +35,34 @@ export function startProgress(
   let drawnAt = startedAt;
   let drawn = false;
   return {
-    update(done, failed) {
+    update(done, failed, reach) {
       const at = now();
       if (at - drawnAt < REDRAW_MS) return;
       drawnAt = at;
       drawn = true;
-      const rate = Math.round((done * 1000) / (at - startedAt));
-      stderr.write(`\r\x1b[K${what}: ${done} confirmed${failed ? `, ${failed} failed` : ''}, ${rate}/s`);
+      const elapsedMs = at - startedAt;
+      const rate = Math.round((done * 1000) / elapsedMs);
+      const failures = failed ? `, ${failed} ${words.failed}` : '';
+      const rest = reach === undefined ? '' : reachText(reach, elapsedMs);
+      stderr.write(`\r\x1b[K${what}: ${done} ${words.done}${failures}, ${rate}/s${rest}`);
     },
     stop() {
       if (drawn) stderr.write('\r\x1b[K');
     },
   };
+}
+
+function reachText({ seen, total }: Reach, elapsedMs: number): string {
+  const left = Math.max(total - seen, 0);
+  const time = seen === 0 || left === 0 ? '' : `, ${timeText((elapsedMs * left) / seen)} left`;
+  return `, ${seen} of ${total}${time}`;
+}
+
+/** `45 s`, `3 min`, `2 h 5 min`: the largest units that matter. */
+function timeText(ms: number): string {
+  const seconds = Math.max(Math.round(ms / 1000), 1);
+  if (seconds < 90) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return `${minutes} min`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

@@ -25,6 +25,9 @@ describe('the command line', () => {
 
   it.each([
     ...COMMANDS.map(({ name }) => [name]),
+    ...['list', 'show', 'groups', 'export'].map((name) => ['dlq', name]),
+    ['dlq', 'purge'],
+    ['dlq', 'edit'],
     ['events', 'list'],
     ['events', 'show'],
     ['events', 'sample'],

@@ -110,7 +110,20 @@ describe('settings', () => {
     expect(system.catalog.definitions).toEqual([]);
   });
 
+  it('know the dead-letter queues of others, from the preset and from the config together', async () => {
+    expect((await resolveSettings({}, {}, folder)).system.deadLetterQueues).toEqual([
+      'assessment_analysis_dlq',
+    ]);
+    writeJson({ deadLetterQueues: ['billing_dlq', 'assessment_analysis_dlq'] });
+    const { system, origin } = await resolveSettings({}, {}, folder);
+    expect(system.deadLetterQueues).toEqual(['assessment_analysis_dlq', 'billing_dlq']);
+    expect(origin).toBe('preset atma');
+    writeJson({ topology: json.topology, deadLetterQueues: ['billing_dlq'] });
+    expect((await resolveSettings({}, {}, folder)).system.deadLetterQueues).toEqual(['billing_dlq']);
+  });
+
   it.each([
+    [{ deadLetterQueues: ['a', ''] }, 'deadLetterQueues.1'],
     [{ events: [{ ...json.events[0], wire: 'flatt' }] }, 'events.0.wire'],
     [{ events: [{ ...json.events[0], version: 'two' }] }, 'events.0.version'],
     [{ timeout: 'soon' }, 'timeout'],

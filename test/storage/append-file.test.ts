@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openAppend } from '../../src/storage/append-file.js';
+import { flushFolderOf, openAppend } from '../../src/storage/append-file.js';
 
 let folder: string;
 beforeEach(() => {
@@ -29,6 +29,21 @@ describe('a file that lines are appended to', () => {
     file.append('next\n');
     file.close();
     expect(readFileSync(path, 'utf8')).toBe('whole\nhal\nnext\n');
+  });
+
+  it('is flushed with its name, and may be a pipe or a device, which have nothing to flush', () => {
+    const path = join(folder, 'a.jsonl');
+    const file = openAppend(path);
+    file.append('one\n');
+    file.flush();
+    flushFolderOf(path);
+    expect(readFileSync(path, 'utf8')).toBe('one\n');
+    file.close();
+    const device = openAppend('/dev/null');
+    device.append('one\n');
+    expect(() => device.flush()).not.toThrow();
+    device.close();
+    expect(() => flushFolderOf(join(folder, 'no', 'such'))).not.toThrow();
   });
 
   it('says so when it cannot be opened or written', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EventRecord } from '../../src/core/events/record.js';
-import { compileFilter } from '../../src/terminal/filter.js';
+import { compileDeadLetterFilter, compileFilter } from '../../src/terminal/filter.js';
 
 const record: EventRecord = {
   receivedAt: '2026-01-01T00:00:00.000Z',
@@ -40,5 +40,40 @@ describe('a filter', () => {
   it('that gives no truth value says so at the first event instead of showing nothing', async () => {
     const filter = await compileFilter('event.metadata.retryCount');
     expect(() => filter(record)).toThrow('gives number, not true or false');
+  });
+});
+
+describe('a filter on dead letters', () => {
+  const letter = {
+    ...record,
+    reason: 'exhausted',
+    queue: 'notifications',
+    failure: { exception: 'TypeError', attempts: 5 },
+    diedAt: '2026-01-31T23:00:00.000Z',
+  };
+
+  it.each([
+    ['reason == "exhausted" && queue == "notifications"', true],
+    ['failure.exception == "TypeError" && failure.attempts >= 5', true],
+    ['has(failure.stack)', false],
+    ['failure.stack.contains("x")', undefined],
+    ['diedAt > "2026-01-31T22:59" && diedAt < "2026-02"', true],
+    ['eventType == "analysis.failed" && event.metadata.retryCount == 3', true],
+  ])('%s is %s', async (expression, matches) => {
+    expect((await compileDeadLetterFilter(expression))(letter)).toBe(matches);
+  });
+
+  it('can ask a message without a failure record or a time', async () => {
+    const bare = { ...letter, reason: 'unknown', queue: '', failure: {}, diedAt: null };
+    expect((await compileDeadLetterFilter('has(failure.exception)'))(bare)).toBe(false);
+    expect((await compileDeadLetterFilter('diedAt > "2026"'))(bare)).toBeUndefined();
+  });
+
+  it('has names that other filters do not know', async () => {
+    await expect(compileFilter('reason == "exhausted"')).rejects.toMatchObject({ code: 'usage' });
+    await expect(compileDeadLetterFilter('reasons == "exhausted"')).rejects.toMatchObject({
+      code: 'usage',
+      hint: expect.stringContaining('reason, queue, failure, diedAt'),
+    });
   });
 });

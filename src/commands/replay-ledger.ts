@@ -1,0 +1,82 @@
+/** The ledger of this folder, and the replays in it that were not finished. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { EventsError } from '../core/errors.js';
+import type { Transport } from '../core/transport.js';
+import { type Ledger, openLedger, type ReplayRecord } from '../dead-letters/ledger.js';
+import { isReplayRunning } from '../dead-letters/lock.js';
+import type { Session } from './deps.js';
+
+export const DEFAULT_LEDGER = join('.atma-events', 'replays.db');
+
+/** Opens it, or creates it; closed when the command is over. */
+export function openReplayLedger(option: string | undefined, session: Session): Ledger {
+  const ledger = openLedger(pathOf(option, session));
+  session.defer(() => ledger.close());
+  return ledger;
+}
+
+/** A replay that is in the ledger. Throws `usage` when it is not; a ledger that is not there is not created. */
+export function requireReplay(
+  id: string,
+  option: string | undefined,
+  session: Session,
+): { readonly ledger: Ledger; readonly record: ReplayRecord } {
+  const path = pathOf(option, session);
+  if (!existsSync(path)) {
+    throw new EventsError('usage', `There is no ledger ${path}`, {
+      hint: 'A replay is resumed in the folder where it was begun, or with --ledger FILE.',
+    });
+  }
+  const ledger = openReplayLedger(option, session);
+  const record = ledger.find(id);
+  if (record !== undefined) return { ledger, record };
+  const open = ledger.list().filter(({ state }) => state === 'running' || state === 'stopped');
+  throw new EventsError('usage', `There is no replay "${id}" in ${path}`, {
+    hint:
+      open.length === 0
+        ? 'None in it is unfinished.'
+        : `Not finished: ${open.map((each) => `${each.id} (${each.queue})`).join(', ')}.`,
+  });
+}
+
+/**
+ * A replay of the queue whose process died has messages that only its resumption can tell apart. Throws `usage` with
+ * both ways out; `queue-locked` when it runs at this moment.
+ */
+export async function refuseUnfinished(
+  queue: string,
+  transport: Transport,
+  ledger: Ledger,
+  option: string | undefined,
+): Promise<void> {
+  await refuseRunning(queue, transport);
+  const unfinished = ledger.unfinished(queue);
+  if (unfinished === undefined) return;
+  const { id } = unfinished;
+  throw new EventsError('usage', `The replay ${id} of ${queue} was not finished`, {
+    hint:
+      `Bring it to its end: atma-events replay-dlq --resume ${id}${ledgerOption(option)}. Or give it up: --abandon ${id} ` +
+      '(then what it may have sent already is sent again by the next replay).',
+  });
+}
+
+/**
+ * Throws `queue-locked` when a replay of the queue runs at this moment, on whatever machine. Asked before anything is
+ * looked at: what a replay has in hand would seem not to be there.
+ */
+export async function refuseRunning(queue: string, transport: Transport): Promise<void> {
+  if (!(await isReplayRunning(transport, queue))) return;
+  throw new EventsError('queue-locked', `A replay of ${queue} is running`, {
+    hint: 'Wait for its end, or stop it with Ctrl-C where it runs.',
+  });
+}
+
+/** What brings another process to the same ledger. */
+export function ledgerOption(option: string | undefined): string {
+  return option === undefined ? '' : ` --ledger ${option}`;
+}
+
+function pathOf(option: string | undefined, { terminal }: Session): string {
+  return resolve(terminal.streams.directory, option ?? DEFAULT_LEDGER);
+}

@@ -1,0 +1,160 @@
+/** The course of one run: what it takes from the queue, whether it goes on, and what it tells in the end. */
+import { isEventsError } from '../core/errors.js';
+import type { Transport } from '../core/transport.js';
+import { Canary } from './canary.js';
+import { readDeath } from './death.js';
+import { watchDelays } from './delay-watch.js';
+import { type DrainBatch, type DrainResult, drain } from './drain.js';
+import type { Ledger, ReplayRecord } from './ledger.js';
+import type { LedgerRows } from './ledger-rows.js';
+import type { ReplayLock } from './lock.js';
+import { Pacer } from './pacer.js';
+import type { ReplayDeps } from './replay.js';
+import { bringToEnd, drainBounds } from './replay-ending.js';
+import { ReplayRun, type Sending, stopFor } from './replay-run.js';
+import type { ReplayReport, ResumeOptions } from './replay-types.js';
+import { watchDeaths } from './watch.js';
+
+export interface Course {
+  readonly transport: Transport;
+  readonly ledger: Ledger;
+  readonly lock: ReplayLock;
+  readonly record: ReplayRecord;
+  readonly rows: LedgerRows;
+  readonly options: ResumeOptions;
+  readonly deps: Required<ReplayDeps>;
+  /** Begun now, so that its total is what is there now. */
+  readonly isNew: boolean;
+}
+
+const BATCH = 500;
+/** A paced batch is a quarter of a second, so that Ctrl-C is not kept waiting. */
+const BATCHES_PER_SECOND = 4;
+
+export async function replayLocked(course: Course): Promise<ReplayReport> {
+  const { transport, record, rows, options, deps } = course;
+  const { id, queue, target } = record;
+  const { signal, rate } = options;
+  const deaths = watchDeaths(transport, id);
+  const delays = watchDelays(transport);
+  const exists = new Map<string, Promise<boolean>>();
+  let lockIsStale = false;
+  let grown: () => Promise<number> = async () => 0;
+  let waiting = 0;
+
+  const diedAgain = async () =>
+    Math.max(run.boomerangs, deaths.deaths(), deaths.mode === 'depth' ? await grown() : 0);
+  const canary =
+    options.canary &&
+    new Canary(options.canary, {
+      pause: deps.pause,
+      signal,
+      deaths: diedAgain,
+      waiting: () => delays.grown(),
+    });
+
+  const run = new ReplayRun({
+    ...{ transport, rows, id, queue, target, signal, edit: options.edit },
+    pacer: new Pacer(rate, { now: deps.now, pause: deps.pause, signal }),
+    now: deps.now,
+    onStep: deps.onStep,
+    queueExists(name) {
+      const known = exists.get(name) ?? transport.counts(name).then((counts) => counts !== undefined);
+      exists.set(name, known);
+      return known;
+    },
+    async prepare(sending) {
+      if (lockIsStale) await course.lock.renew();
+      lockIsStale = false;
+      await deaths.cover(sending.map(({ taken }) => taken.delivery.message));
+      if (canary !== undefined) for (const name of failedQueues(sending, queue)) await delays.cover(name);
+    },
+  });
+  const open = rows.open();
+  run.expect(open);
+
+  async function handle(batch: DrainBatch): Promise<'go-on' | 'stop'> {
+    grown = () => batch.grown();
+    const before = run.confirmed;
+    const next = await run.handle(batch);
+    canary?.sent(run.confirmed - before);
+    if (canary?.left === 0) await judge();
+    return run.stop === undefined ? next : 'stop';
+  }
+
+  async function judge(): Promise<void> {
+    const verdict = await canary?.watch();
+    waiting = verdict?.waiting ?? 0;
+    if (verdict?.goOn === false) run.end('canary');
+  }
+
+  let drained: DrainResult | undefined;
+  try {
+    const paced = rate === undefined ? BATCH : Math.max(1, Math.floor(rate / BATCHES_PER_SECOND));
+    drained = await drain(
+      transport,
+      {
+        ...drainBounds(course, run, open),
+        batchSize: () => Math.min(BATCH, paced, canary?.left ?? BATCH),
+        ...(canary !== undefined && { inWork: 1 }),
+        ...(rate !== undefined && { window: paced * 4 }),
+        ...(signal !== undefined && { signal }),
+        cameBack: (_, hash) => rows.isSettled(hash),
+        onLost: () => {
+          lockIsStale = true;
+        },
+        onSeen: (seen, total) =>
+          options.onProgress?.({
+            total,
+            seen,
+            replayed: record.settled + run.settled,
+            boomeranged: record.boomeranged + Math.max(run.boomerangs, deaths.deaths()),
+          }),
+      },
+      handle,
+    );
+    if (drained.ended === 'aborted') run.end('interrupted');
+    if (canary?.isUnwatched && run.stop === undefined) await judge();
+  } catch (error) {
+    if (!isEventsError(error)) throw error;
+    run.end(stopFor(error), error);
+  }
+  // With the broker away they vanish with their connection.
+  await deaths.close().catch(() => {});
+  const left = await bringToEnd(course, run, drained);
+  const arrived = course.isNew && drained !== undefined ? left - (drained.total - drained.gone) : 0;
+  const boomeranged = Math.max(run.boomerangs, deaths.deaths(), deaths.mode === 'depth' ? arrived : 0);
+  endIn(course, run, boomeranged);
+  return {
+    id,
+    queue,
+    replayed: record.settled + run.settled,
+    skipped: run.skipped,
+    boomeranged: record.boomeranged + boomeranged,
+    possibleDuplicates: course.ledger.find(id)?.possibleDuplicates ?? 0,
+    left,
+    watched: deaths.mode,
+    ...(waiting > 0 && { waiting }),
+    ...(run.stop !== undefined && { stopped: run.stop.why }),
+    ...(run.stop?.error !== undefined && { error: run.stop.error }),
+  };
+}
+
+/** With something open, only this replay can tell what was sent: it stays `running` and keeps others from beginning. */
+function endIn({ ledger, record, rows }: Course, run: ReplayRun, boomeranged: number): void {
+  try {
+    const isOpen = rows.open().length > 0;
+    ledger.end(record.id, isOpen ? 'running' : run.stop === undefined ? 'finished' : 'stopped', boomeranged);
+  } catch (error) {
+    if (!isEventsError(error)) throw error;
+    run.end('errors', error);
+  }
+}
+
+/** Whose delay queues tell of failures. */
+function failedQueues(sending: readonly Sending[], queue: string): Set<string> {
+  const names = sending.map(({ taken, message }) =>
+    message.exchange === '' ? message.routingKey : readDeath(taken.delivery.message, queue).failedQueue,
+  );
+  return new Set(names.filter((name) => name !== undefined));
+}

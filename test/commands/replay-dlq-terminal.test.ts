@@ -1,0 +1,74 @@
+import { expect, it } from 'vitest';
+import { failureHeader } from '../../src/core/consuming/failure-record.js';
+import { failure } from '../dead-letters/letters.js';
+import { temporaryFolder } from './cli.js';
+import { describeDying, die, eventOf, idsIn, idsOf, toBody, using } from './dying.js';
+import { KEYS, startOnTerminal, terminalsToBeHad } from './pseudo-terminal.js';
+
+describeDying('replay-dlq on a terminal', (broker) => {
+  const dlq = () => `${broker.notifications}_dlq`;
+  // Without the management API only the queues of this suite are known: those of others are not looked into.
+  const options = () =>
+    broker.options({ cwd: temporaryFolder(), env: { RABBITMQ_MANAGEMENT_URL: 'http://127.0.0.1:1' } });
+
+  it.runIf(terminalsToBeHad)('lets the operator pick queues, groups and target', async () => {
+    await die(broker, 2);
+    await using(broker, (transport) =>
+      transport.publish({
+        exchange: '',
+        routingKey: dlq(),
+        body: toBody(eventOf(3)),
+        properties: {
+          messageId: 'm-3',
+          headers: {
+            'x-failure': failureHeader({
+              ...failure,
+              queue: broker.assessments,
+              message: 'for a@example.com',
+            }),
+          },
+        },
+      }),
+    );
+    const terminal = startOnTerminal(['replay-dlq'], options());
+    await terminal.shows('Which dead-letter queues?');
+    await terminal.shows(`${dlq()}: 3 (rejected, exhausted)`);
+    terminal.types(KEYS.space, KEYS.enter);
+    await terminal.shows(`Which groups of ${dlq()}?`);
+    await terminal.shows('TypeError: for ***@example.com');
+    terminal.types(KEYS.space, KEYS.enter);
+    await terminal.shows('Where to?');
+    terminal.types(KEYS.enter);
+    await terminal.shows(`Replay 1 dead letter of ${dlq()} to ${broker.assessments}?`);
+    terminal.types(KEYS.enter);
+    expect(await terminal.ended).toBe(0);
+    expect(terminal.shown()).toContain('1 replayed');
+    expect(terminal.shown()).not.toContain(' a@example');
+    expect(await idsIn(broker, broker.assessments)).toEqual(['m-3']);
+    expect(await idsIn(broker, dlq())).toEqual(idsOf(2));
+  });
+
+  it.runIf(terminalsToBeHad)(
+    'asks before it moves anything, and takes no and Ctrl-C for an answer',
+    async () => {
+      await die(broker, 2);
+      const question = `Replay 2 dead letters of ${dlq()} to ${broker.notifications}?`;
+      const declined = startOnTerminal(['replay-dlq', dlq()], options());
+      await declined.shows(question);
+      declined.types('n', KEYS.enter);
+      expect(await declined.ended).toBe(130);
+      const interrupted = startOnTerminal(['replay-dlq'], options());
+      await interrupted.shows('Which dead-letter queues?');
+      interrupted.types(KEYS.interrupt);
+      expect(await interrupted.ended).toBe(130);
+      expect(interrupted.shown()).toContain('nothing was changed');
+      expect(await idsIn(broker, dlq())).toEqual(idsOf(2));
+    },
+  );
+
+  it.runIf(terminalsToBeHad)('picking is not needed where there are no dead letters', async () => {
+    const terminal = startOnTerminal(['replay-dlq'], options());
+    await terminal.shows('There are no dead letters.');
+    expect(await terminal.ended).toBe(0);
+  });
+});
