@@ -41,8 +41,8 @@ export class LedgerRows {
   }
 
   /**
-   * On disk when it returns, power cut or not: `fresh` are claimed, `again` (claimed before) may be sent twice from now
-   * on. Returns the first of consecutive numbers for `fresh`.
+   * On disk when it returns, power cut or not: `fresh` are claimed, `again` (claimed before) may be sent once more than
+   * is known. Returns the first of consecutive numbers for `fresh`.
    */
   claim(fresh: readonly NewRow[], again: readonly number[], skipped: readonly SkippedRow[]): number {
     const first = this.#next;
@@ -53,7 +53,7 @@ export class LedgerRows {
         this.#insert.run(seq++, hash, messageId ?? null, STATES.claimed, target, null, doubt ? 1 : 0);
       for (const { hash, messageId, reason } of skipped)
         this.#insert.run(seq++, hash, messageId ?? null, STATES.skipped, null, reason, 0);
-      for (const [from, to] of runsOf(again)) this.#update('doubt = 1', from, to);
+      for (const [from, to] of runsOf(again)) this.#update('doubt = doubt + 1', from, to);
     });
     this.#next = seq;
     return first;
@@ -121,10 +121,11 @@ export class LedgerRows {
     return found !== undefined;
   }
 
+  /** They may fare better now. What may have been sent before stays known. */
   forgetSkipped(): void {
-    this.database
-      .prepare(`DELETE FROM message WHERE replay = ? AND state = ${STATES.skipped}`)
-      .run(this.replay);
+    const skipped = `replay = ? AND state = ${STATES.skipped}`;
+    this.database.prepare(`DELETE FROM message WHERE ${skipped} AND doubt = 0`).run(this.replay);
+    this.database.prepare(`UPDATE message SET state = ${STATES.claimed} WHERE ${skipped}`).run(this.replay);
   }
 
   /** Takes over what abandoned replays of the queue left open. Inside the caller's transaction. */

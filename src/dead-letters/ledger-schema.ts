@@ -7,6 +7,7 @@ const VERSION = 1;
  * Rows of one replay lie together, in the order in which they were claimed, so that a batch is a range and its states
  * change with one statement. Hashes have no index: at random places, it would write more than all the rest. When one is
  * needed (after a crash or a lost connection) it is made.
+ * `doubt` counts how often a message was sent although it may have arrived before.
  */
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS replay (

@@ -174,18 +174,14 @@ export class ReplayRun {
   /** Those that the broker has confirmed; the others are left in the queue. */
   async #send(batch: DrainBatch, sending: readonly Sending[], seqs: readonly number[]): Promise<Confirmed[]> {
     const { context } = this;
-    const doubted = new Set<number>();
     const outcomes = await sendAll(
       context.transport,
       sending.map(({ message }) => message),
       {
         pacer: context.pacer,
         onSent: () => context.onStep('published'),
-        beforeSendingAgain: (indices) => {
-          const again = indices.filter((index) => !doubted.has(index));
-          context.rows.claim([], ascending(again.map((index) => seqs[index] ?? 0)), []);
-          for (const index of again) doubted.add(index);
-        },
+        mayGoAgain: (indices) =>
+          this.#record(() => context.rows.claim([], ascending(indices.map((index) => seqs[index] ?? 0)), [])),
       },
     );
     context.onStep('confirm-seen');
@@ -244,12 +240,14 @@ export class ReplayRun {
    * What has happened has happened, though the ledger cannot take it (a full disk): the message is acked nevertheless,
    * for in the queue it would be sent again. But nothing further is claimed.
    */
-  #record(write: () => void): void {
+  #record(write: () => void): boolean {
     try {
       write();
+      return true;
     } catch (error) {
       if (!isEventsError(error)) throw error;
       this.end('errors', error);
+      return false;
     }
   }
 

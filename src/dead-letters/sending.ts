@@ -20,8 +20,8 @@ export type Outcome =
 
 export interface SendingDeps {
   readonly pacer: Pacer;
-  /** Told with the indices of what is sent a second time, before it is. */
-  readonly beforeSendingAgain: (indices: readonly number[]) => void;
+  /** Asked before what may have arrived is sent once more: it has to be on record. False: it is not sent. */
+  readonly mayGoAgain: (indices: readonly number[]) => boolean;
   /** All are with the transport. */
   readonly onSent: () => void;
 }
@@ -34,7 +34,7 @@ const MOST_ATTEMPTS = 10;
 export async function sendAll(
   transport: Transport,
   messages: readonly OutgoingMessage[],
-  { pacer, beforeSendingAgain, onSent }: SendingDeps,
+  { pacer, mayGoAgain, onSent }: SendingDeps,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = new Array(messages.length);
   let pending = messages.map((_, index) => index);
@@ -60,8 +60,7 @@ export async function sendAll(
     onSent();
     await Promise.all(sent);
     pending = pending.filter((index) => outcomes[index]?.kind === 'unknown');
-    if (pending.length === 0 || attempt === MOST_ATTEMPTS) return outcomes;
-    beforeSendingAgain(pending);
+    if (pending.length === 0 || attempt === MOST_ATTEMPTS || !mayGoAgain(pending)) return outcomes;
   }
 }
 

@@ -32,7 +32,12 @@ export interface RunningCli {
 
 /** Starts the command; it is killed when the test ends. */
 export function startCli(args: readonly string[], options: CliOptions = {}): RunningCli {
-  const child = spawn(process.execPath, [BIN, ...args], {
+  return startProgram([BIN, ...args], options);
+}
+
+/** Starts a program with Node; it is killed when the test ends. */
+export function startProgram(args: readonly string[], options: CliOptions = {}): RunningCli {
+  const child = spawn(process.execPath, args, {
     cwd: options.cwd ?? tmpdir(),
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
     stdio: 'pipe',

@@ -29,7 +29,7 @@ describeDlq('dlq groups', (broker, dlq) => {
       messages: 4,
       type: 'analysis.completed',
       reason: 'exhausted',
-      fingerprint: 'f2d62b03a986',
+      fingerprint: '01566b753446',
       exception: 'TypeError',
       message: "Cannot read properties of undefined (reading 'socketId')",
       queues: ['analysis_events_notifications'],

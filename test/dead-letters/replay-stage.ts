@@ -136,27 +136,41 @@ export async function openStage(
 /** Dead letters with these ids. */
 export async function fillQueue(
   transport: Transport,
-  { dlx, work, events }: Names,
+  names: Names,
   ids: readonly string[],
   more: MessageProperties = {},
+): Promise<void> {
+  await Promise.all(ids.map((messageId) => publishDead(transport, names, messageId, { messageId, ...more })));
+}
+
+/** The same without message ids: only their bodies differ. */
+export async function fillNameless(
+  transport: Transport,
+  names: Names,
+  ids: readonly string[],
+): Promise<void> {
+  await Promise.all(ids.map((id) => publishDead(transport, names, id, {})));
+}
+
+function publishDead(
+  transport: Transport,
+  { dlx, work, events }: Names,
+  id: string,
+  properties: MessageProperties,
 ): Promise<void> {
   const headers: Headers = {
     'x-death': [death(work, 'rejected', 1_769_900_400, { exchange: events, 'routing-keys': ['order.paid'] })],
     'x-first-death-exchange': events,
     'x-first-death-queue': work,
     'x-first-death-reason': 'rejected',
-    ...more.headers,
+    ...properties.headers,
   };
-  await Promise.all(
-    ids.map((messageId) =>
-      transport.publish({
-        exchange: dlx,
-        routingKey: DEAD_KEY,
-        body: Buffer.from(`{"id":"${messageId}"}`),
-        properties: { messageId, ...more, headers },
-      }),
-    ),
-  );
+  return transport.publish({
+    exchange: dlx,
+    routingKey: DEAD_KEY,
+    body: Buffer.from(`{"id":"${id}"}`),
+    properties: { ...properties, headers },
+  });
 }
 
 export async function takeAll(

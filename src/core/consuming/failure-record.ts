@@ -69,8 +69,8 @@ export function describeError(error: unknown): Pick<FailureRecord, 'exception' |
 
 /**
  * Twelve hexadecimal digits that failures of one cause have in common: of the exception's name, its message without
- * what differs from case to case (ids, numbers, quoted values, addresses), and the top frame of its stack without
- * line and column.
+ * what differs from case to case (ids, numbers, quoted values, addresses), and the top frame of its stack (function and
+ * file name).
  */
 export function fingerprintOf(failure: Pick<FailureRecord, 'exception' | 'message' | 'stack'>): string {
   const text = [failure.exception, normalise(failure.message), topFrame(failure.stack)].join('\n');
@@ -137,10 +137,17 @@ function isTexts(value: unknown): boolean {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
-/** The first frame, without its position: a line more above it must not make another fingerprint. */
+/**
+ * The first frame as function and file name. Without its position, because a line more above it must not make another
+ * fingerprint; without its folder, because that differs from host to host and from release to release.
+ */
 function topFrame(stack: string | undefined): string {
   const frame = stack?.split('\n').find((line) => line.trimStart().startsWith('at '));
-  return frame === undefined ? '' : frame.trim().replace(/:\d+:\d+(\)?)$/, '$1');
+  if (frame === undefined) return '';
+  const place = frame.trim().replace(/:\d+:\d+(\)?)$/, '$1');
+  return place.endsWith(')')
+    ? place.replace(/\(.*[\\/]/, '(')
+    : place.replace(/^at (?:async )?.*[\\/]/, 'at ');
 }
 
 function cut(text: string, length: number): string {
