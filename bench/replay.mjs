@@ -52,7 +52,7 @@ export async function measureReplay({ quick, folder, broker, defer, log }) {
   }
   const grouped = await runCli(directory, url, ['dlq', 'groups', A, '--json'], defer);
   const groups = JSON.parse(grouped.out);
-  const seen = groups.reduce((sum, group) => sum + group.count, 0);
+  const seen = groups.reduce((sum, group) => sum + group.messages, 0);
   if (seen !== count) throw new Error(`${seen} of ${count} were grouped`);
   const about = `${count.toLocaleString('en')} dead letters`;
   return [

@@ -1,13 +1,15 @@
 /** Our side: `connect()` as a service uses it, zod validation on, on the broker of the URL. */
-import { atma, connect } from '../dist/index.js';
+import { atma, connect, openIdempotencyStore } from '../dist/index.js';
 import { benchTopology, eventData, QUEUES, TYPE } from './events.mjs';
 import { pipelined } from './window.mjs';
 
-export async function open({ url, queues, window, prefetch }) {
+/** With `store`, the path of an idempotency store, each event is an effect that happens once. */
+export async function open({ url, queues, window, prefetch, store: storePath }) {
   const { catalog } = atma.build({});
   const bus = await connect({ url, catalog, topology: benchTopology(queues) });
   await bus.setup();
   const events = eventData(1_000);
+  const store = storePath && openIdempotencyStore(storePath);
 
   const consumeFrom = async (queue, count) => {
     const begun = performance.now();
@@ -23,10 +25,18 @@ export async function open({ url, queues, window, prefetch }) {
       // The ack follows the handler's return; the turn after it, all acks are on their way.
       if (seen === count) setImmediate(finish);
     };
+    const takeOnce = async (_event, { once }) => {
+      const { ran } = await once(take);
+      if (!ran) fail(new Error('an effect was skipped'));
+    };
     const subscription = await bus.consume(
       queue,
-      { [TYPE]: take },
-      { prefetch, onDeadLetter: ({ message }) => fail(new Error(`a delivery was given up: ${message}`)) },
+      { [TYPE]: store ? takeOnce : take },
+      {
+        prefetch,
+        idempotency: store,
+        onDeadLetter: ({ message }) => fail(new Error(`a delivery was given up: ${message}`)),
+      },
     );
     subscription.ended.catch(fail);
     await finished;
@@ -56,6 +66,7 @@ export async function open({ url, queues, window, prefetch }) {
 
     async close() {
       await bus.close();
+      await store?.close();
     },
   };
 }

@@ -45,6 +45,9 @@ export async function expectAllBroughtBack(
   report: ReplayReport,
 ): Promise<number> {
   const { names, ledger } = stage;
+  expect(report.error?.message).toBeUndefined();
+  expect(report).toMatchObject({ left: 0, skipped: {} });
+  expect(report.stopped).toBeUndefined();
   const bodies = (await stage.contents(names.work)).map(
     ({ body }) => JSON.parse(body.toString()).id as string,
   );
@@ -52,8 +55,6 @@ export async function expectAllBroughtBack(
   for (const id of bodies) copies.set(id, (copies.get(id) ?? 0) + 1);
   expect(ids.filter((id) => !copies.has(id))).toEqual([]);
   expect(await stage.ready(names.dlq)).toBe(0);
-  expect(report).toMatchObject({ left: 0, skipped: {} });
-  expect(report.stopped).toBeUndefined();
   expect(ledger.find(report.id)).toMatchObject({ state: 'finished', claimed: 0, confirmed: 0, missing: 0 });
   const twice = [...copies].filter(([, count]) => count > 1).map(([id]) => id);
   const doubted = doubtedIds(stage);

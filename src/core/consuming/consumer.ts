@@ -14,7 +14,7 @@ export interface ConsumerState {
   readonly waiting: number;
   /** Deliveries in hand that wait for their next attempt (only with `orderBy`; others wait in delay queues). */
   readonly resting: number;
-  /** Deliveries in hand whose copy, record or ack does not succeed; `onTrouble` says why. */
+  /** Deliveries in hand whose copy or record is under way, or held back: then `onTrouble` says why. */
   readonly held: number;
 }
 

@@ -18,8 +18,8 @@ export interface HeldBack {
   readonly message: ReceivedMessage;
   /** Milliseconds since the first try. */
   readonly heldMs: number;
-  /** Milliseconds until the next try. */
-  readonly nextTryMs: number;
+  /** Milliseconds until the next try; undefined while a try still waits for its answer. */
+  readonly nextTryMs?: number;
 }
 
 export type Trouble = { readonly queue: string } & (
@@ -68,8 +68,9 @@ function nameOf({ properties, routingKey }: ReceivedMessage): string {
     : `${JSON.stringify(what)} ${JSON.stringify(properties.messageId)}`;
 }
 
-function reason({ error, nextTryMs }: { readonly error: unknown; readonly nextTryMs: number }): string {
-  return `${sentence(messageOf(error))} ${hintOf(error)}Nothing is lost; next try in ${seconds(nextTryMs)}.`;
+function reason({ error, nextTryMs }: { readonly error: unknown; readonly nextTryMs?: number }): string {
+  const next = nextTryMs === undefined ? 'still waiting' : `next try in ${seconds(nextTryMs)}`;
+  return `${sentence(messageOf(error))} ${hintOf(error)}Nothing is lost; ${next}.`;
 }
 
 function hintOf(error: unknown): string {
