@@ -24,7 +24,7 @@ import {
 import type { Catalog, EventDefinition } from './catalog.js';
 import { type Envelope, isTraceparent } from './envelope.js';
 import { applySchema, describeIssues } from './field-issues.js';
-import { secondsOf } from './iso-time.js';
+import { isoTimeOfSeconds, secondsOf } from './iso-time.js';
 import { parseJson } from './json.js';
 
 export const HEADER_VERSION = 'x-event-version';
@@ -193,7 +193,7 @@ function readEnvelope(
   const traceparent = properties.headers?.traceparent;
   const tracestate = properties.headers?.tracestate;
   const seconds = properties.timestamp;
-  const time = opened.time ?? (seconds === undefined ? undefined : new Date(seconds * 1000).toISOString());
+  const time = opened.time ?? (seconds === undefined ? undefined : isoTimeOfSeconds(seconds));
   return {
     // A message without an id is known by its content, so that the same bytes are the same event.
     id: properties.messageId ?? `sha256-${createHash('sha256').update(message.body).digest('hex')}`,

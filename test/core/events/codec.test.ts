@@ -182,6 +182,22 @@ describe('hostile or defective input', () => {
     });
   });
 
+  it.each([2 ** 53, -(2 ** 53), 8_640_000_000_001])(
+    'a timestamp of %d s, which no calendar reaches, is none',
+    (timestamp) => {
+      const decoded = decode(
+        own,
+        received({
+          exchange: 'stock',
+          routingKey: 'stock.changed',
+          body: Buffer.from('{"sku":"a","left":1}'),
+          properties: { timestamp, headers: { 'x-event-version': 3 } },
+        }),
+      );
+      expect(decoded).toMatchObject({ valid: true, envelope: { time: '' } });
+    },
+  );
+
   it('brackets inside strings do not count as nesting', () => {
     const data = { ...sample(), note: '[{'.repeat(5000), quoted: '\\"'.repeat(600) };
     const body = Buffer.from(JSON.stringify({ eventType: 'analysis.completed', ...data }));
