@@ -53,7 +53,7 @@ export class Silence {
     this.#asking = true;
     try {
       const counts = await this.options.counts();
-      if (!this.#broken) this.#hear(counts?.ready);
+      if (!this.#broken) this.#hear(counts);
     } catch (error) {
       this.options.onFailure(error);
     } finally {
@@ -61,14 +61,16 @@ export class Silence {
     }
   }
 
-  #hear(ready: number | undefined): void {
+  #hear(counts: QueueCounts | undefined): void {
     const { queue, onEmpty, onFailure } = this.options;
     this.#silentMs += SILENCE_MS;
-    if (ready === undefined) onFailure(queueMissing(queue));
-    else if (ready === 0) {
+    if (counts === undefined) {
+      onFailure(queueMissing(queue));
+    } else if (counts.ready === 0 && counts.consumers > 0) {
       this.#zeros++;
       if (this.isEmpty) onEmpty();
     } else {
+      // Without consumers this one is not there yet, and of a quorum queue that has no leader RabbitMQ tells zeros only.
       this.#zeros = 0;
       if (this.#silentMs >= PATIENCE_MS) onFailure(notServed(queue));
     }

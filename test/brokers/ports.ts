@@ -10,9 +10,13 @@ export interface Ports {
   readonly stream: number;
 }
 
-export async function until(condition: () => Promise<boolean>, deadline: number): Promise<void> {
+export async function until(
+  condition: () => Promise<boolean>,
+  deadline: number,
+  what: string,
+): Promise<void> {
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('RabbitMQ was not ready in time');
+    if (Date.now() > deadline) throw new Error(`not in time: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -53,8 +57,10 @@ function isFree(port: number): Promise<boolean> {
 }
 
 export async function portsFree(ports: readonly number[]): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  for (const port of ports) await until(() => isFree(port), deadline);
+  // A virtual machine that was killed in the middle of its writes ends when the disk is done with them.
+  const deadline = Date.now() + 30_000;
+  for (const port of ports)
+    await until(() => isFree(port), deadline, `port ${port} of the killed RabbitMQ free`);
 }
 
 /** Ports below the ephemeral range, so that no outgoing connection takes one between choice and use. */

@@ -3,7 +3,7 @@
  * 127.0.0.1. The broker dies with the process that started it, however that ends: a shell watches the pipe
  * from it, and its end of file kills the broker and deletes the folder.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   existsSync,
@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { accepts, answersAmqp, choosePorts, type Ports, portsFree, until } from './ports.js';
+import { spawnWatched } from './watchdog.js';
 
 export interface RabbitTls {
   readonly caFile: string;
@@ -60,6 +61,7 @@ export interface RabbitBroker {
 }
 
 const START_TIMEOUT_MS = 60_000;
+const END_TIMEOUT_MS = 20_000;
 
 /** Path of the plain `rabbitmq-server` script (not Debian's wrapper, which changes user), or undefined. */
 export function findRabbitServer(): string | undefined {
@@ -88,10 +90,18 @@ export async function startRabbit(options: RabbitOptions = {}): Promise<RabbitBr
 
   let running: ChildProcess | undefined;
   let stopped = false;
-  const removeFolder = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  let killing: Promise<void> | undefined;
+  const commands = new Set<Promise<string>>();
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   process.once('exit', removeFolder);
 
-  const ctl = (...args: string[]) => run(join(dirname(script), 'rabbitmqctl'), args, env);
+  function ctl(...args: string[]): Promise<string> {
+    const command = run(join(dirname(script ?? ''), 'rabbitmqctl'), args, env);
+    commands.add(command);
+    const forget = () => commands.delete(command);
+    command.then(forget, forget);
+    return command;
+  }
 
   async function start(): Promise<void> {
     if (stopped || running !== undefined) return;
@@ -107,7 +117,15 @@ export async function startRabbit(options: RabbitOptions = {}): Promise<RabbitBr
     ]);
   }
 
-  async function kill(): Promise<void> {
+  /** One call for all who want it gone: `stop` in the middle of a `kill` must wait, too. */
+  function kill(): Promise<void> {
+    killing ??= killRunning().finally(() => {
+      killing = undefined;
+    });
+    return killing;
+  }
+
+  async function killRunning(): Promise<void> {
     const child = running;
     running = undefined;
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -121,7 +139,9 @@ export async function startRabbit(options: RabbitOptions = {}): Promise<RabbitBr
   async function stop(): Promise<void> {
     stopped = true;
     await kill();
-    removeFolder();
+    await Promise.allSettled(commands);
+    // An Erlang that was just starting, which no kill of ours reaches, writes its cookie there: then once more.
+    await until(() => succeeds(removeFolder), Date.now() + END_TIMEOUT_MS, `deleting ${folder}`);
     process.removeListener('exit', removeFolder);
   }
 
@@ -163,6 +183,8 @@ function environment(
     HOME: folder,
     ERL_EPMD_PORT: String(ports.epmd),
     ERL_EPMD_ADDRESS: '127.0.0.1',
+    // Else each Erlang that finds no epmd, rabbitmqctl beside a killed broker say, leaves one behind on that port.
+    ERL_FLAGS: '-start_epmd false',
     RABBITMQ_NODENAME: `atma-${randomBytes(4).toString('hex')}@localhost`,
     RABBITMQ_NODE_PORT: String(ports.amqp),
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
@@ -207,57 +229,28 @@ function writeConfiguration(folder: string, ports: Ports, options: RabbitOptions
   writeFileSync(join(folder, 'plugins'), `[${plugins.join(',')}].\n`);
 }
 
-/**
- * epmd is started here, in the foreground, because one started by Erlang would outlive everything. The last
- * line runs only when the pipe from the test process ends: then the test process is gone.
- */
-const WATCHDOG = `
-epmd -port "$EPMD_PORT" -address 127.0.0.1 </dev/null >/dev/null 2>&1 &
-epmd=$!
-( exec "$SERVER" -noinput </dev/null >"$FOLDER/output" 2>&1 ) &
-server=$!
-( wait_for_end() { while kill -0 $server 2>/dev/null; do sleep 0.2; done; kill -9 0; }; wait_for_end ) &
-watcher=$!
-read -r _
-trap '' TERM
-kill -9 $watcher $server $epmd
-sleep 0.3
-rm -rf "$FOLDER"
-kill -9 0
-`;
-
-function spawnWatched(
-  script: string,
-  folder: string,
-  env: NodeJS.ProcessEnv,
-  epmdPort: number,
-): ChildProcess {
-  const child = spawn('sh', ['-c', WATCHDOG], {
-    env: { ...env, SERVER: script, FOLDER: folder, EPMD_PORT: String(epmdPort) },
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  child.stdin?.on('error', () => {
-    // The watchdog was killed with its broker; there is nobody left to write to.
-  });
-  // Neither may keep a finished test run alive.
-  child.unref();
-  const pipe = child.stdin as unknown as { unref?: () => void } | null;
-  pipe?.unref?.();
-  return child;
-}
-
 async function ready(ports: Ports, options: RabbitOptions): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   const plugins = options.plugins ?? ['rabbitmq_management'];
-  await until(() => answersAmqp(ports.amqp), deadline);
-  if (plugins.includes('rabbitmq_management')) await until(() => accepts(ports.management), deadline);
-  if (options.tls !== undefined) await until(() => accepts(ports.tls), deadline);
+  const answers = (check: (port: number) => Promise<boolean>, port: number) =>
+    until(() => check(port), deadline, `RabbitMQ answering on port ${port}`);
+  await answers(answersAmqp, ports.amqp);
+  if (plugins.includes('rabbitmq_management')) await answers(accepts, ports.management);
+  if (options.tls !== undefined) await answers(accepts, ports.tls);
 }
 
 function tail(folder: string): string {
   const output = join(folder, 'output');
   return existsSync(output) ? readFileSync(output, 'utf8').slice(-3_000) : '(no output)';
+}
+
+async function succeeds(act: () => void): Promise<boolean> {
+  try {
+    act();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function run(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {

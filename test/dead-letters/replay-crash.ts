@@ -46,7 +46,7 @@ export async function expectAllBroughtBack(
 ): Promise<number> {
   const { names, ledger } = stage;
   expect(report.error?.message).toBeUndefined();
-  expect(report).toMatchObject({ left: 0, skipped: {} });
+  expect(report, JSON.stringify(report)).toMatchObject({ left: 0, skipped: {} });
   expect(report.stopped).toBeUndefined();
   const bodies = (await stage.contents(names.work)).map(
     ({ body }) => JSON.parse(body.toString()).id as string,

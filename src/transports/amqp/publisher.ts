@@ -148,8 +148,9 @@ export class Publisher {
 
   private async openSession(waitingNow: number): Promise<void> {
     const { link, address } = this.options;
+    let wire: Wire | undefined;
     try {
-      const wire = await link.use();
+      wire = await link.use();
       await this.options.topologyRestored();
       const channel = await wire.model.createConfirmChannel();
       // Closed in the same turn, it has told its end already: the next connection is waited for.
@@ -160,7 +161,8 @@ export class Publisher {
         return;
       }
       // The connection went between its opening and the channel's: that is no reason to fail anyone.
-      if (!isEventsError(error) && link.current === undefined) return;
+      // (The link may learn of it a moment after the channel.)
+      if (!isEventsError(error) && (link.current === undefined || wire?.closed)) return;
       const failure = channelFailure(error, address);
       for (const entry of this.waiting.slice(this.head, this.head + waitingNow)) entry.reject(failure);
       this.head += waitingNow;
