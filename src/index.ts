@@ -1,6 +1,7 @@
 /** The public event core. Exports only. */
 export { type Bus, type BusOptions, connect } from './connect.js';
-export type { CircuitOptions, CircuitState } from './core/consuming/circuit.js';
+export type { CircuitState } from './core/consuming/circuit.js';
+export type { CircuitOptions } from './core/consuming/circuit-options.js';
 export type { CloseOptions, Consumer, ConsumerState, RetryDepth } from './core/consuming/consumer.js';
 export type { ConsumerOptions } from './core/consuming/consumer-options.js';
 export type { DeadLetterOptions } from './core/consuming/dead-letter-route.js';

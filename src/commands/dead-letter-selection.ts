@@ -6,7 +6,7 @@ import type { ReceivedMessage } from '../core/message.js';
 import { idOf } from '../dead-letters/groups.js';
 import { messageHash } from '../dead-letters/message-hash.js';
 import { compileDeadLetterFilter } from '../terminal/filter.js';
-import { filterRecord, seeLetter } from './dlq-reading.js';
+import { filterRecord, type SeenLetter, seeLetter } from './dlq-reading.js';
 
 const criteriaSchema = z.strictObject({
   groups: z.array(z.string()).optional(),
@@ -22,12 +22,14 @@ export type Criteria = z.infer<typeof criteriaSchema>;
 export interface Selection {
   /** Undefined: every dead letter. */
   readonly select: ((message: ReceivedMessage) => boolean) | undefined;
+  /** The same for a dead letter that has been read already; by group and filter only. */
+  matches(seen: SeenLetter): boolean;
   /** Those of `ids` that were not met so far. */
   missingIds(): string[];
   /** Those of `groups` that were not met so far. */
   missingGroups(): string[];
-  /** True when a dead letter lacked a field that the filter names. */
-  unfit(): boolean;
+  /** Dead letters that lacked a field which the filter names. */
+  unfit(): number;
 }
 
 /** Throws `usage` when the filter is none. */
@@ -41,32 +43,45 @@ export async function selectionOf(
   const ids = criteria.ids && new Set(criteria.ids);
   const missingIds = new Set(ids);
   const missingGroups = new Set(groups);
-  let unfit = false;
+  let unfit = 0;
   const isNamed = (message: ReceivedMessage) => {
     if (ids === undefined) return true;
     const id = idOf(message);
     missingIds.delete(id);
     return ids.has(id);
   };
-  const passes = (message: ReceivedMessage) => {
-    if (groups === undefined && filter === undefined) return true;
-    const seen = seeLetter(catalog, message, queue, context.now());
+  const matches = (seen: SeenLetter) => {
     missingGroups.delete(seen.group.id);
     if (groups !== undefined && !groups.has(seen.group.id)) return false;
-    const matches = filter === undefined || filter(filterRecord(seen));
-    if (matches === undefined) unfit = true;
-    return matches === true;
+    const fits = filter === undefined || filter(filterRecord(seen));
+    if (fits === undefined) unfit++;
+    return fits === true;
   };
+  const passes = (message: ReceivedMessage) =>
+    (groups === undefined && filter === undefined) ||
+    matches(seeLetter(catalog, message, queue, context.now()));
   const { edit } = criteria;
   const isEdited = (message: ReceivedMessage) =>
     edit === undefined || messageHash(message).toString('hex') === edit.original;
   const all = [filter, groups, ids, edit].every((each) => each === undefined);
   return {
+    matches,
     select: all ? undefined : (message) => isEdited(message) && isNamed(message) && passes(message),
     missingIds: () => [...missingIds],
     missingGroups: () => [...missingGroups],
     unfit: () => unfit,
   };
+}
+
+/** The criteria of options that name one group or a filter. */
+export function criteriaOf({
+  group,
+  filter,
+}: {
+  readonly group?: string;
+  readonly filter?: string;
+}): Criteria {
+  return { ...(group !== undefined && { groups: [group] }), ...(filter !== undefined && { filter }) };
 }
 
 /** Throws `usage` when none of the groups asked for was met. */

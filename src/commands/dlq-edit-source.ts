@@ -5,12 +5,12 @@ import { EventsError } from '../core/errors.js';
 import type { Catalog } from '../core/events/catalog.js';
 import { decode } from '../core/events/codec.js';
 import type { ReceivedMessage } from '../core/message.js';
-import { openInEditor } from '../terminal/editor.js';
+import { type EditorFile, openInEditor } from '../terminal/editor.js';
 import { confirm } from '../terminal/prompt.js';
 import { reportError } from '../terminal/report-error.js';
+import { forPeople } from '../terminal/safe-text.js';
 import type { Session } from './deps.js';
 import { type EditableBody, editedBody } from './dlq-edit-body.js';
-import { forPeople } from './dlq-reading.js';
 import { readAllBytes } from './publish-source.js';
 
 export interface EditSource {
@@ -22,6 +22,8 @@ export interface EditSource {
 
 export interface Edited {
   readonly body: Buffer;
+  /** Of the editor: what was typed, gone with the command unless it is kept. */
+  readonly file?: EditorFile;
 }
 
 /** Until it is valid, or the person gives up. `gave-up` has been said on stderr. */
@@ -38,7 +40,9 @@ export async function fromEditor(source: EditSource, session: Session): Promise<
     editable.form === 'json' ? 'body.json' : 'body.txt',
     Buffer.from(editable.text),
   );
-  session.defer(() => file.remove());
+  session.defer(() => {
+    if (!file.isKept) file.remove();
+  });
   for (;;) {
     const text = await file.edit(signal);
     if (text === undefined) {
@@ -46,7 +50,7 @@ export async function fromEditor(source: EditSource, session: Session): Promise<
       return 'gave-up';
     }
     const outcome = check(text, source, session);
-    if (!(outcome instanceof EventsError)) return outcome;
+    if (!(outcome instanceof EventsError)) return { ...outcome, file };
     reportError(outcome, terminal, globals.debug);
     if (!(await confirm(terminal, 'Edit again?', true, signal))) {
       terminal.err('Nothing was changed.');

@@ -4,6 +4,7 @@ import { EventsError } from '../core/errors.js';
 import type { ReceivedMessage } from '../core/message.js';
 import type { Transport } from '../core/transport.js';
 import { idOf } from '../dead-letters/groups.js';
+import type { Ledger } from '../dead-letters/ledger.js';
 import { messageHash } from '../dead-letters/message-hash.js';
 import { nameOf, previewReplay } from '../dead-letters/preview.js';
 import { startReplay } from '../dead-letters/replay.js';
@@ -11,12 +12,14 @@ import type { System } from '../presets/preset.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import { lineDiff } from '../terminal/line-diff.js';
 import { confirm } from '../terminal/prompt.js';
+import { forPeople } from '../terminal/safe-text.js';
 import type { Criteria } from './dead-letter-selection.js';
 import { type CommandDeps, type Session, untilAborted } from './deps.js';
 import { editableBody } from './dlq-edit-body.js';
 import { type Edited, fromEditor, fromFile } from './dlq-edit-source.js';
-import { forPeople, openQueue, readQueue } from './dlq-reading.js';
-import { DEFAULT_LEDGER, openReplayLedger, refuseRunning, refuseUnfinished } from './replay-ledger.js';
+import { type OpenQueue, openQueue, readQueue, warnOfHandingBack } from './dlq-looking.js';
+import { shellWord, whereOptions } from './repeat-options.js';
+import { LEDGER_OPTION, openReplayLedger, refuseRunning, refuseUnfinished } from './replay-ledger.js';
 import { renderRoutes } from './replay-preview.js';
 import { skippedBecause, skippedEntries } from './replay-report.js';
 import { runOne } from './replay-run.js';
@@ -41,7 +44,7 @@ export function dlqEditCommand(deps: CommandDeps): Command {
     .option('--body <file>', 'take the edited body from a file, or - for stdin, instead of an editor')
     .option('--to <target>', 'queue (default), exchange, or the name of a queue: as replay-dlq')
     .option('--dry-run', 'validate and show what would change, send nothing', false)
-    .option('--ledger <file>', `where replays are recorded (default ${DEFAULT_LEDGER})`)
+    .option('--ledger <file>', LEDGER_OPTION)
     .option('-y, --yes', 'do not ask before it is sent; needed where there is no terminal', false)
     .addHelpText(
       'after',
@@ -54,7 +57,8 @@ Examples:
 The body is validated against the catalog before anything is sent; a type that the catalog does not have is sent as it
 is. JSON is laid out for the editor and sent without the layout; anything else is edited as it is. The original leaves
 the queue only after the copy is confirmed, and a crash in between is mended by replay-dlq --resume. Nothing changed in
-the editor, or the editor left with an error (:cq): nothing happens.
+the editor, or the editor left with an error (:cq): nothing happens. If it cannot be sent, what you typed is kept in a
+file that only you can read, for --body.
 
 JSON: {"queue","editedFrom","changed","messageId"?,"replay"?}; "replay" as replay-dlq prints it. With --dry-run "dryRun".
 Exit codes: 0 sent or nothing changed, 1 failed or the editor gave up, 2 wrong usage or not valid, 5 broker
@@ -68,9 +72,16 @@ unreachable, 130 interrupted.`,
 async function runEdit(queue: string, id: string, options: EditOptions, session: Session): Promise<ExitCode> {
   const { terminal, globals } = session;
   checkUsage(options, session);
-  const { system, transport } = await openQueue(queue, session);
-  await untilAborted(refuseRunning(queue, transport), session.signal);
-  const original = await find(queue, id, transport, session);
+  const opened = await openQueue(queue, session);
+  const { system, transport } = opened;
+  // Before anything is edited that could not be sent. A dry run makes no ledger.
+  const ledger = options.dryRun ? undefined : openReplayLedger(options.ledger, session);
+  const refusal =
+    ledger === undefined
+      ? refuseRunning(queue, transport)
+      : refuseUnfinished(queue, transport, ledger, options.ledger, session);
+  await untilAborted(refusal, session.signal);
+  const original = await find(id, opened, session);
   const place = await placeOf(original, queue, options, system, transport, session);
   const editable = editableBody(original.body);
   const source = { original, editable, catalog: system.catalog };
@@ -86,7 +97,7 @@ async function runEdit(queue: string, id: string, options: EditOptions, session:
   }
   const say = options.yes ? terminal.note : terminal.err;
   for (const line of renderChange(original, edited)) say(line);
-  if (options.dryRun) {
+  if (ledger === undefined) {
     if (globals.json) await terminal.json({ queue, editedFrom: id, changed: true, dryRun: true });
     else await terminal.out(forPeople(`Dry run: the edited copy would go to ${place}, nothing was sent.`));
     return EXIT.done;
@@ -98,7 +109,30 @@ async function runEdit(queue: string, id: string, options: EditOptions, session:
       return EXIT.interrupted;
     }
   }
-  return send({ queue, id, original, edited, options, transport }, session);
+  return sendOrKeep({ queue, id, original, edited, options, transport, ledger }, session);
+}
+
+/** What was typed is not lost with what it was typed for. */
+async function sendOrKeep(sending: Sending, session: Session): Promise<ExitCode> {
+  const { queue, id, options } = sending;
+  const { file } = sending.edited;
+  let exitCode: ExitCode | undefined;
+  file?.keep();
+  try {
+    exitCode = await send(sending, session);
+    return exitCode;
+  } finally {
+    if (exitCode === EXIT.done) file?.remove();
+    else if (file !== undefined) {
+      const to = options.to === undefined ? '' : ` --to ${shellWord(options.to)}`;
+      session.terminal.err(
+        forPeople(
+          `What you typed is kept in ${file.path} (only you can read it). To send it later:\n` +
+            `  atma-events dlq edit ${shellWord(queue)} ${shellWord(id)} --body ${file.path}${to}${whereOptions(session, options.ledger)}`,
+        ),
+      );
+    }
+  }
 }
 
 interface Sending {
@@ -108,17 +142,16 @@ interface Sending {
   readonly edited: Edited;
   readonly options: EditOptions;
   readonly transport: Transport;
+  readonly ledger: Ledger;
 }
 
 /** As a replay of that one message: claimed in the ledger, confirmed, acked. */
 async function send(
-  { queue, id, original, edited, options, transport }: Sending,
+  { queue, id, original, edited, options, transport, ledger }: Sending,
   session: Session,
 ): Promise<ExitCode> {
   const { terminal, globals } = session;
   const settings = await session.settings();
-  const ledger = openReplayLedger(options.ledger, session);
-  await refuseUnfinished(queue, transport, ledger, options.ledger);
   const messageId = randomUUID();
   const criteria: Criteria = {
     edit: {
@@ -152,14 +185,12 @@ async function send(
 }
 
 /** The first dead letter with this id. Throws `usage` when there is none. */
-async function find(
-  queue: string,
-  id: string,
-  transport: Transport,
-  session: Session,
-): Promise<ReceivedMessage> {
-  for await (const message of readQueue(queue, undefined, transport, session)) {
-    if (idOf(message) === id) return message;
+async function find(id: string, opened: OpenQueue, session: Session): Promise<ReceivedMessage> {
+  const { queue } = opened;
+  for await (const message of readQueue(opened, { isBeforeTaking: true }, session)) {
+    if (idOf(message) !== id) continue;
+    warnOfHandingBack(opened, session);
+    return message;
   }
   throw new EventsError('usage', `There is no dead letter "${id}" in ${queue}`, {
     hint: `dlq show ${queue} lists them with their ids.`,

@@ -1,21 +1,22 @@
-import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { EventsError } from '../core/errors.js';
 import { toSavedRecord } from '../core/events/record.js';
 import { type AppendFile, flushFolderOf, openAppend } from '../storage/append-file.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
-import { DEAD_LETTER_FILTER_NAMES } from '../terminal/filter.js';
+import { compileDeadLetterFilter, DEAD_LETTER_FILTER_NAMES } from '../terminal/filter.js';
 import { argument } from '../terminal/options.js';
 import { startProgress } from '../terminal/progress.js';
-import { groupName } from './dead-letter-selection.js';
+import { criteriaOf, groupName, requireGroups, selectionOf } from './dead-letter-selection.js';
 import type { CommandDeps, Session } from './deps.js';
-import { choiceOf, lettersText, openQueue, readQueue, seeLetter } from './dlq-reading.js';
+import { openQueue, readQueue } from './dlq-looking.js';
+import { lettersText, seeLetter } from './dlq-reading.js';
+import { refuseExisting } from './export-file.js';
 
 interface ExportOptions {
   readonly group?: string;
   readonly filter?: string;
   readonly append: boolean;
+  readonly yes: boolean;
 }
 
 /** `dlq export`: dead letters into a file, whole. */
@@ -30,6 +31,7 @@ export function dlqExportCommand(deps: CommandDeps): Command {
       `only those for which this CEL expression is true; names: ${DEAD_LETTER_FILTER_NAMES}`,
     )
     .option('--append', 'add to a file that exists, instead of refusing it', false)
+    .option('-y, --yes', 'look also at messages of a quorum queue that have few deliveries left', false)
     .addHelpText(
       'after',
       `
@@ -57,9 +59,15 @@ async function runExport(
 ): Promise<ExitCode> {
   const { terminal, globals, now } = session;
   const path = resolve(terminal.streams.directory, name);
-  if (!options.append) refuseExisting(path);
-  const choice = await choiceOf(options);
-  const { system, transport, counts } = await openQueue(queue, session);
+  // Adding to the export of another day by mistake would send it again with this one. Pipes have no other day.
+  if (!options.append) {
+    refuseExisting(path, { orStream: true, hint: 'Name another file, or add to this one with --append.' });
+  }
+  const criteria = criteriaOf(options);
+  if (options.filter !== undefined) await compileDeadLetterFilter(options.filter); // wrong ones before a broker is asked
+  const opened = await openQueue(queue, session);
+  const { system, counts } = opened;
+  const selection = await selectionOf(criteria, { catalog: system.catalog, queue, now });
   const progress = startProgress(terminal, queue, globals.quiet, undefined, {
     done: 'exported',
     failed: 'failed',
@@ -69,16 +77,16 @@ async function runExport(
   let exported = 0;
   let seen = 0;
   try {
-    for await (const message of readQueue(queue, undefined, transport, session)) {
+    for await (const message of readQueue(opened, { anyway: options.yes }, session)) {
       seen++;
       const letter = seeLetter(system.catalog, message, queue, now());
-      if (!choice.matches(letter)) continue;
+      if (!selection.matches(letter)) continue;
       file ??= openAppend(path);
       file.append(`${JSON.stringify(toSavedRecord(letter.record, message))}\n`);
       exported++;
       progress.update(exported, 0, { seen, total: counts.ready });
     }
-    choice.checkGroup(queue);
+    requireGroups(selection, criteria, queue);
     file ??= openAppend(path);
     file.flush();
     flushFolderOf(path);
@@ -89,23 +97,10 @@ async function runExport(
     progress.stop();
     file?.close();
   }
-  if (choice.unfit() > 0) terminal.note(`${lettersText(choice.unfit())} lack a field that the filter names`);
+  if (selection.unfit() > 0) {
+    terminal.note(`${lettersText(selection.unfit())} lack a field that the filter names`);
+  }
   if (globals.json) await terminal.json({ queue, file: name, exported });
   else await terminal.out(`Exported ${lettersText(exported)} of ${queue} to ${name}.`);
   return EXIT.done;
-}
-
-/** Adding to the export of another day by mistake would send it again with this one. Pipes and devices have no other day. */
-function refuseExisting(path: string): void {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (
-    found === undefined ||
-    (found.isFile() && found.size === 0) ||
-    found.isFIFO() ||
-    found.isCharacterDevice()
-  )
-    return;
-  throw new EventsError('usage', `${path} is there already`, {
-    hint: 'Name another file, or add to this one with --append.',
-  });
 }

@@ -4,12 +4,15 @@ import { age } from '../terminal/age.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import { wholeNumber } from '../terminal/options.js';
 import { startProgress } from '../terminal/progress.js';
+import { forPeople } from '../terminal/safe-text.js';
 import { renderTable } from '../terminal/table.js';
 import type { CommandDeps, Session } from './deps.js';
-import { forPeople, lettersText, openQueue, readQueue } from './dlq-reading.js';
+import { openQueue, readQueue } from './dlq-looking.js';
+import { lettersText } from './dlq-reading.js';
 
 interface GroupsOptions {
   readonly limit?: number;
+  readonly yes: boolean;
 }
 
 /** `dlq groups`: dead letters of one cause taken together. */
@@ -20,6 +23,7 @@ export function dlqGroupsCommand(deps: CommandDeps): Command {
     )
     .argument('<queue>', 'dead-letter queue')
     .option('--limit <n>', 'look at this many messages at most (default: all)', wholeNumber(1))
+    .option('-y, --yes', 'look also at messages of a quorum queue that have few deliveries left', false)
     .addHelpText(
       'after',
       `
@@ -44,7 +48,8 @@ largest first; "example" is the id of the first one in the queue.`,
 
 async function runGroups(queue: string, options: GroupsOptions, session: Session): Promise<ExitCode> {
   const { terminal, globals, now } = session;
-  const { system, transport, counts } = await openQueue(queue, session);
+  const opened = await openQueue(queue, session);
+  const { system, counts } = opened;
   const grouping = createGrouping();
   const progress = startProgress(terminal, queue, globals.quiet, undefined, {
     done: 'read',
@@ -53,7 +58,8 @@ async function runGroups(queue: string, options: GroupsOptions, session: Session
   const total = Math.min(options.limit ?? Number.POSITIVE_INFINITY, counts.ready);
   let seen = 0;
   try {
-    for await (const message of readQueue(queue, options.limit, transport, session)) {
+    const look = { limit: options.limit, anyway: options.yes };
+    for await (const message of readQueue(opened, look, session)) {
       grouping.add(readDeadLetter(system.catalog, message, queue));
       seen++;
       progress.update(seen, 0, { seen, total });

@@ -6,7 +6,9 @@ import { idOf } from '../dead-letters/groups.js';
 import { age } from '../terminal/age.js';
 import type { Terminal } from '../terminal/io.js';
 import { prettyJson } from '../terminal/pretty-json.js';
-import { diedAt, forPeople, type SeenLetter } from './dlq-reading.js';
+import { forPeople, lineForPeople } from '../terminal/safe-text.js';
+import { diedAt, type SeenLetter } from './dlq-reading.js';
+import { shellWord } from './repeat-options.js';
 
 /** Characters of a body or a stack that are shown. */
 const LONGEST_BODY = 10_000;
@@ -26,13 +28,14 @@ export function renderLetter(
     ['group', group.id],
     ['died', timeText(diedAt(letter), now)],
     ['reason', reasonText(death)],
+    ...settleRows(death),
     ...failureRows(death),
     ...(record.valid ? [] : [['invalid', describeIssues(record.errors ?? [])] as const]),
     ['given up by', givenUpBy(death)],
     ['first sent', `${death.exchange || '(default exchange)'} ${death.routingKey}`],
     ...death.history.map((entry, at) => [at === 0 ? 'history' : '', entryText(entry)] as const),
   ];
-  const heading = `${number}  ${style.cyan(oneLine(record.type ?? '(no type)'))}`;
+  const heading = `${number}  ${style.cyan(lineForPeople(record.type ?? '(no type)'))}`;
   const lines = rows.map(
     ([label, text]) => `   ${style.dim(label.padEnd(LABEL_WIDTH))}${indent(forPeople(text))}`,
   );
@@ -47,6 +50,20 @@ function failureRows({ record }: Death): (readonly [string, string])[] {
   return [
     ['error', `${record.exception}: ${record.message}`],
     ...(shown.length > 0 ? [['stack', [...shown, ...more].join('\n')] as const] : []),
+  ];
+}
+
+/** What `once` says of a key, as JSON, in each of its errors. */
+const KEY = /the effect of ("(?:[^"\\]|\\.)*")/;
+
+/** Only a person can find out whether that effect happened. */
+function settleRows({ reason, record }: Death): (readonly [string, string])[] {
+  if (reason !== 'effect-unknown') return [];
+  const [, quoted] = KEY.exec(record?.message ?? '') ?? [];
+  const key = quoted === undefined ? 'KEY' : shellWord(String(JSON.parse(quoted)));
+  return [
+    ['next', 'look where the effect shows whether it happened; note what you found, then replay:'],
+    ['', `atma-events dlq settle ${key} --store FILE --happened   (or --did-not-happen)`],
   ];
 }
 
@@ -80,7 +97,7 @@ function secondsOf(time: string | undefined): string {
 function bodyText(body: Buffer): string {
   const parsed = parseBody(body);
   if ('value' in parsed) return forPeople(prettyJson(body.toString('utf8'), LONGEST_BODY)) + restText(body);
-  const start = body.subarray(0, LONGEST_BODY).toString('utf8');
+  const start = body.subarray(0, LONGEST_BODY).toString('utf8') + (body.length > LONGEST_BODY ? '…' : '');
   return `${body.length} bytes, ${parsed.error}${start === '' ? '' : `:\n${forPeople(start)}`}${restText(body)}`;
 }
 
@@ -90,8 +107,4 @@ function restText(body: Buffer): string {
 
 function indent(text: string, by = LABEL_WIDTH + 3): string {
   return text.replaceAll('\n', `\n${' '.repeat(by)}`);
-}
-
-function oneLine(text: string): string {
-  return forPeople(text).replaceAll('\n', '\\n');
 }

@@ -1,11 +1,13 @@
 import { Command } from 'commander';
-import { type EventsError, isEventsError } from '../core/errors.js';
+import { EventsError, isEventsError } from '../core/errors.js';
+import { closest } from '../core/events/closest.js';
 import type { Transport } from '../core/transport.js';
 import { readDeath } from '../dead-letters/death.js';
 import {
   type DeadLetterQueue,
   type DelayQueue,
   type FoundQueues,
+  findDeliveryLimits,
   findQueues,
   requireQueue,
 } from '../dead-letters/find.js';
@@ -13,15 +15,15 @@ import type { System } from '../presets/preset.js';
 import { age } from '../terminal/age.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import { wholeNumber } from '../terminal/options.js';
+import { forPeople } from '../terminal/safe-text.js';
 import { renderTable } from '../terminal/table.js';
 import { type CommandDeps, type Session, untilAborted } from './deps.js';
-import { deliveriesOf, diedAt, MANY_DELIVERIES, readQueue } from './dlq-reading.js';
+import { isHarmless, LOOK, type Looked, REMEDY, readQueue } from './dlq-looking.js';
+import { diedAt } from './dlq-reading.js';
 
 interface ListOptions {
   readonly limit?: number;
 }
-
-const DEFAULT_LIMIT = 1000;
 
 /** `dlq list`: depth, oldest message and reasons of every dead-letter queue. */
 export function dlqListCommand(deps: CommandDeps): Command {
@@ -30,7 +32,7 @@ export function dlqListCommand(deps: CommandDeps): Command {
     .argument('[queue...]', 'queues to look at (default: every dead-letter queue)')
     .option(
       '--limit <n>',
-      `messages looked at per queue for their age and reason; 0: none, which leaves no traces (default ${DEFAULT_LIMIT})`,
+      `messages looked at per queue for their age and reason; 0: none, which leaves no traces (default ${LOOK})`,
       wholeNumber(0),
     )
     .addHelpText(
@@ -45,16 +47,37 @@ A dead-letter queue is one that another queue's dead letters lead to, or that is
 found through the management API (RABBITMQ_MANAGEMENT_URL or the config's managementUrl); without it only those that
 the preset or config knows.
 
-Looking at a message on RabbitMQ flags it redelivered, and counts a delivery in a quorum queue: one with a delivery limit
-is not looked at unless --limit is given.
+Looking at a message on RabbitMQ flags it redelivered, and counts a delivery in a quorum queue: one that gives messages up
+after a number of deliveries is not looked at unless --limit is given. Without the management API no queue is, for nobody
+tells which is one.
 
 Exit code 0, dead letters or not; 3 when a queue could not be looked into. JSON: [{"queue","messages","oldest","reasons"}], and "looked" where not all messages
 were looked at. "oldest" is ISO 8601 or null, "reasons" counts by reason.`,
     )
     .action((queues: string[], options: ListOptions, command: Command) =>
-      deps.run(command, (session) => runList(queues, options, session)),
+      deps.run(command, async (session) => {
+        try {
+          return await runList(queues, options, session);
+        } catch (error) {
+          throw isEventsError(error, 'queue-missing') ? orMisspelt(error, queues[0] ?? '', command) : error;
+        }
+      }),
     );
 }
+
+/** `dlq shwo QUEUE` lists, for that is what `dlq` does by default. */
+function orMisspelt(error: EventsError, first: string, { parent }: Command): EventsError {
+  const verbs = parent?.commands.map((each) => each.name()) ?? [];
+  const near = first.length <= LONGEST_TYPO ? closest(first, verbs) : undefined;
+  if (near === undefined || parent?.args[0] !== first || !error.message.includes(`"${first}"`)) return error;
+  return new EventsError('queue-missing', `there is neither a queue nor a command "${first}"`, {
+    hint: `Did you mean "dlq ${near}"? ${error.hint ?? ''}`.trim(),
+    cause: error.cause,
+  });
+}
+
+/** Of a word that is taken for a misspelt command: the longest has eight letters. */
+const LONGEST_TYPO = 10;
 
 /** One dead-letter queue. The field names are a public contract. */
 interface QueueSummary {
@@ -74,7 +97,7 @@ async function runList(names: readonly string[], options: ListOptions, session: 
   const transport = await session.openLazily(settings);
   const found =
     names.length > 0
-      ? await namedQueues(names, transport, settings.system)
+      ? await untilAborted(namedQueues(names, transport, settings.system), signal)
       : await untilAborted(findQueues(transport, settings.system), signal);
   const summaries: QueueSummary[] = [];
   const failures: EventsError[] = [];
@@ -116,10 +139,11 @@ async function lookInto(
   const counts = await untilAborted(transport.counts(name), session.signal);
   if (counts === undefined) return undefined;
   // Whoever lists by habit must not use up the deliveries that the messages have left.
-  const spared = deliveryLimit !== undefined && options.limit === undefined;
-  if (spared && counts.ready > 0) session.terminal.warn(sparedText(name, deliveryLimit));
-  const limit = counts.ready === 0 || spared ? 0 : (options.limit ?? DEFAULT_LIMIT);
-  return summarise(name, counts.ready, limit, options.limit === undefined, transport, session);
+  const looked: Looked = { queue: name, transport, deliveryLimit };
+  const spared = options.limit === undefined && !isHarmless(looked);
+  if (spared && counts.ready > 0) session.terminal.warn(sparedText(looked));
+  const limit = counts.ready === 0 || spared ? 0 : (options.limit ?? LOOK);
+  return summarise(looked, counts.ready, limit, session);
 }
 
 /** Those that hold messages now: a survey may be some seconds old. */
@@ -149,29 +173,35 @@ async function namedQueues(
       if (!isEventsError(error, 'queue-locked')) throw error;
     }
   }
-  return { deadLetterQueues: names.map((name) => ({ name })), delayQueues: [] };
+  const limits = await findDeliveryLimits(transport);
+  return {
+    deadLetterQueues: names.map((name) => ({ name, deliveryLimit: limits(name) })),
+    delayQueues: [],
+  };
 }
 
 async function summarise(
-  queue: string,
+  queueLooked: Looked,
   messages: number,
   limit: number,
-  careful: boolean,
-  transport: Transport,
   session: Session,
 ): Promise<QueueSummary> {
+  const { queue } = queueLooked;
   const reasons = new Map<string, number>();
   let oldest: string | undefined;
   let looked = 0;
-  if (limit > 0) {
-    for await (const message of readQueue(queue, limit, transport, session)) {
+  try {
+    for await (const message of limit > 0 ? readQueue(queueLooked, { limit }, session) : []) {
       const death = readDeath(message, queue);
       const died = diedAt({ message, death });
       if (died !== undefined && (oldest === undefined || died < oldest)) oldest = died;
       reasons.set(death.reason, (reasons.get(death.reason) ?? 0) + 1);
       looked++;
-      if (careful && deliveriesOf(message) >= MANY_DELIVERIES) break;
     }
+  } catch (error) {
+    // Its messages have few deliveries left: its depth is told all the same.
+    if (!isEventsError(error, 'usage')) throw error;
+    session.terminal.warn(forPeople(error.message));
   }
   return {
     queue,
@@ -214,15 +244,17 @@ export function renderWaiting(queues: readonly DelayQueue[]): string {
 
 function incompleteText(reason: string): string {
   return (
-    `there may be other dead-letter queues: ${reason}. These are the ones that the preset or config knows. To find all, ` +
-    'name the management API (RABBITMQ_MANAGEMENT_URL, or managementUrl in the config); to add some, name them in the ' +
-    "config's deadLetterQueues or on the command line."
+    `there may be other dead-letter queues: ${reason}. These are the ones that the preset or config knows. ${REMEDY} Or name ` +
+    "queues in the config's deadLetterQueues, or on the command line."
   );
 }
 
-function sparedText(queue: string, limit: number): string {
-  return (
-    `${queue} was not looked at: it is a quorum queue that gives a message up after ${limit} deliveries, and each look ` +
-    'counts as one. With --limit it is looked at all the same.'
+function sparedText({ queue, deliveryLimit }: Looked): string {
+  const why =
+    deliveryLimit === 'unknown'
+      ? 'it may be a quorum queue that gives messages up after a number of deliveries (the broker does not tell)'
+      : `it is a quorum queue that gives a message up after ${deliveryLimit} deliveries`;
+  return forPeople(
+    `${queue} was not looked at: ${why}, and each look counts as one. With --limit it is looked at all the same.`,
   );
 }

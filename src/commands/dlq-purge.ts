@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Command } from 'commander';
@@ -14,15 +13,19 @@ import { compileDeadLetterFilter, DEAD_LETTER_FILTER_NAMES } from '../terminal/f
 import { argument } from '../terminal/options.js';
 import { startProgress } from '../terminal/progress.js';
 import { input } from '../terminal/prompt.js';
+import { forPeople } from '../terminal/safe-text.js';
 import {
   type Criteria,
+  criteriaOf,
   groupName,
   requireGroups,
   type Selection,
   selectionOf,
 } from './dead-letter-selection.js';
 import { type CommandDeps, type Session, untilAborted } from './deps.js';
-import { forPeople, lettersText, openQueue, readQueue, seeLetter } from './dlq-reading.js';
+import { type LookOptions, type OpenQueue, openQueue, readQueue, warnOfHandingBack } from './dlq-looking.js';
+import { lettersText, seeLetter } from './dlq-reading.js';
+import { refuseExisting } from './export-file.js';
 import { refuseRunning } from './replay-ledger.js';
 
 interface PurgeOptions {
@@ -75,19 +78,17 @@ async function runPurge(queue: string, options: PurgeOptions, session: Session):
   checkUsage(options, session);
   const name = options.export ?? `${fileNameOf(queue)}-${timeIn(now())}.jsonl`;
   const path = resolve(terminal.streams.directory, name);
-  refuseExisting(path);
-  const criteria: Criteria = {
-    ...(options.group !== undefined && { groups: [options.group] }),
-    ...(options.filter !== undefined && { filter: options.filter }),
-  };
+  refuseExisting(path, { hint: 'Name another file with --export.' });
+  const criteria = criteriaOf(options);
   if (options.filter !== undefined) await compileDeadLetterFilter(options.filter); // wrong ones before a broker is asked
-  const { system, transport, counts } = await openQueue(queue, session);
+  const opened = await openQueue(queue, session);
+  const { system, transport, counts } = opened;
   await untilAborted(refuseRunning(queue, transport), signal);
   const selection = await selectionOf(criteria, { catalog: system.catalog, queue, now });
   // Everything needs no counting: the queue knows its depth.
-  const would = options.all
-    ? counts.ready
-    : await countSelected(queue, selection, criteria, transport, session);
+  const look = options.dryRun ? { anyway: options.yes } : { isBeforeTaking: true };
+  const would = options.all ? counts.ready : await countSelected(opened, selection, criteria, look, session);
+  if (!options.all && !options.dryRun && would > 0) warnOfHandingBack(opened, session);
   if (would === 0) terminal.note(forPeople(`${queue}: nothing to delete.`));
   if (options.dryRun || would === 0) {
     const text = `Dry run: ${lettersText(would)} of ${queue} would be saved to ${name} and deleted.`;
@@ -129,7 +130,7 @@ async function purge(job: Purge, session: Session): Promise<ExitCode> {
   session.defer(() => file.close());
   flushFolderOf(path);
   const words = { done: 'deleted', failed: 'failed' };
-  const progress = startProgress(terminal, forPeople(queue), globals.quiet, undefined, words);
+  const progress = startProgress(terminal, queue, globals.quiet, undefined, words);
   let exported = 0;
   let deleted = 0;
   let failure: EventsError | undefined;
@@ -173,7 +174,7 @@ async function purge(job: Purge, session: Session): Promise<ExitCode> {
       ),
     );
   }
-  if (selection.unfit()) terminal.note('Dead letters that lack a field which --filter names were left.');
+  if (selection.unfit() > 0) terminal.note('Dead letters that lack a field which --filter names were left.');
   if (exported > deleted) {
     terminal.warn(
       `${exported - deleted} lines of ${forPeople(name)} are of dead letters that may still be in the queue, or are in the file twice: the connection was lost on the way.`,
@@ -205,17 +206,17 @@ function save(
 }
 
 async function countSelected(
-  queue: string,
+  opened: OpenQueue,
   selection: Selection,
   criteria: Criteria,
-  transport: Transport,
+  look: LookOptions,
   session: Session,
 ): Promise<number> {
   let count = 0;
-  for await (const message of readQueue(queue, undefined, transport, session)) {
+  for await (const message of readQueue(opened, look, session)) {
     if (selection.select?.(message) ?? true) count++;
   }
-  requireGroups(selection, criteria, queue);
+  requireGroups(selection, criteria, opened.queue);
   return count;
 }
 
@@ -225,12 +226,6 @@ async function leftIn(transport: Transport, queue: string): Promise<number | nul
   } catch {
     return null; // the report is about what was done; that the broker is gone has been said
   }
-}
-
-/** What another command's output would be mixed with is never written to: the file must be this purge's alone. */
-function refuseExisting(path: string): void {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return;
-  throw new EventsError('usage', `${path} is there already`, { hint: 'Name another file with --export.' });
 }
 
 /** A queue's name may hold anything; a file's name should not. */

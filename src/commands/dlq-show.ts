@@ -3,17 +3,19 @@ import { type SavedRecord, toSavedRecord } from '../core/events/record.js';
 import type { Death } from '../dead-letters/death.js';
 import { idOf } from '../dead-letters/groups.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
-import { DEAD_LETTER_FILTER_NAMES } from '../terminal/filter.js';
+import { compileDeadLetterFilter, DEAD_LETTER_FILTER_NAMES } from '../terminal/filter.js';
 import { argument, wholeNumber } from '../terminal/options.js';
-import { groupName } from './dead-letter-selection.js';
+import { criteriaOf, groupName, requireGroups, selectionOf } from './dead-letter-selection.js';
 import type { CommandDeps, Session } from './deps.js';
 import { renderLetter } from './dlq-letter.js';
-import { choiceOf, lettersText, openQueue, readQueue, type SeenLetter, seeLetter } from './dlq-reading.js';
+import { openQueue, readQueue } from './dlq-looking.js';
+import { lettersText, type SeenLetter, seeLetter } from './dlq-reading.js';
 
 interface ShowOptions {
   readonly limit: number;
   readonly filter?: string;
   readonly group?: string;
+  readonly yes: boolean;
 }
 
 /** `dlq show`: bodies, failure records and death histories of the dead letters in a queue. */
@@ -27,6 +29,7 @@ export function dlqShowCommand(deps: CommandDeps): Command {
       '--filter <expression>',
       `only those for which this CEL expression is true; names: ${DEAD_LETTER_FILTER_NAMES}`,
     )
+    .option('-y, --yes', 'look also at messages of a quorum queue that have few deliveries left', false)
     .addHelpText(
       'after',
       `
@@ -39,7 +42,8 @@ In a filter, queue is the one that gave the message up, failure is the failure r
 ({} of others), and diedAt is ISO 8601.
 
 On RabbitMQ, consumers do not get the messages while they are being looked at; then they are back in their places,
-flagged redelivered. A quorum queue counts a delivery of each: with a delivery limit, do not look too often.
+flagged redelivered. A quorum queue counts a delivery of each, and gives a message up beyond its delivery limit: with
+two left, or fewer, it is not looked at without --yes.
 
 E-mail addresses are hidden in what people see; --json holds messages as they are.
 JSON, a line per message: as of tail, with "number","id","group" and
@@ -53,22 +57,26 @@ JSON, a line per message: as of tail, with "number","id","group" and
 
 async function runShow(queue: string, options: ShowOptions, session: Session): Promise<ExitCode> {
   const { terminal, globals, now } = session;
-  const choice = await choiceOf(options);
-  const { system, transport, counts } = await openQueue(queue, session);
+  const criteria = criteriaOf(options);
+  if (options.filter !== undefined) await compileDeadLetterFilter(options.filter); // wrong ones before a broker is asked
+  const opened = await openQueue(queue, session);
+  const { system, counts } = opened;
+  const selection = await selectionOf(criteria, { catalog: system.catalog, queue, now });
   // Every message looked at is out of its consumers' reach for that time: take no more than will be shown.
   const all = options.filter === undefined && options.group === undefined;
   let number = 0;
   let shown = 0;
-  for await (const message of readQueue(queue, all ? options.limit : undefined, transport, session)) {
+  const look = { limit: all ? options.limit : undefined, anyway: options.yes };
+  for await (const message of readQueue(opened, look, session)) {
     number++;
     const seen = seeLetter(system.catalog, message, queue, now());
-    if (!choice.matches(seen)) continue;
+    if (!selection.matches(seen)) continue;
     if (globals.json) await terminal.json(lineOf(seen, number));
     else await terminal.out(`${shown > 0 ? '\n' : ''}${renderLetter(seen, number, terminal, now())}`);
     if (++shown === options.limit) break;
   }
-  choice.checkGroup(queue);
-  terminal.note(summaryText(queue, shown, counts.ready, choice.unfit()));
+  requireGroups(selection, criteria, queue);
+  terminal.note(summaryText(queue, shown, counts.ready, selection.unfit()));
   return EXIT.done;
 }
 

@@ -5,6 +5,7 @@ import { dlqExportCommand } from './dlq-export.js';
 import { dlqGroupsCommand } from './dlq-groups.js';
 import { dlqListCommand } from './dlq-list.js';
 import { dlqPurgeCommand } from './dlq-purge.js';
+import { dlqSettleCommand } from './dlq-settle.js';
 import { dlqShowCommand } from './dlq-show.js';
 
 /** `dlq`: what lies in dead-letter queues. */
@@ -17,6 +18,7 @@ export function dlqCommand(deps: CommandDeps): Command {
     .addCommand(dlqExportCommand(deps))
     .addCommand(dlqPurgeCommand(deps))
     .addCommand(dlqEditCommand(deps))
+    .addCommand(dlqSettleCommand(deps))
     .addHelpText(
       'after',
       `

@@ -2,20 +2,17 @@ import { Command } from 'commander';
 import { queueMissing } from '../core/errors.js';
 import type { Transport } from '../core/transport.js';
 import { requireQueue } from '../dead-letters/find.js';
-import { type Preview, previewReplay } from '../dead-letters/preview.js';
 import type { ReplayTarget } from '../dead-letters/replay-types.js';
 import { parseDuration } from '../project/duration.js';
 import type { Settings } from '../project/settings.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import { compileDeadLetterFilter, DEAD_LETTER_FILTER_NAMES } from '../terminal/filter.js';
 import { argument, positiveNumber, wholeNumber } from '../terminal/options.js';
-import { confirm } from '../terminal/prompt.js';
-import { type Criteria, groupName, idList, requireGroups, selectionOf } from './dead-letter-selection.js';
+import { type Criteria, groupName, idList } from './dead-letter-selection.js';
 import { type CommandDeps, type Session, untilAborted } from './deps.js';
-import { forPeople, lettersText, readQueue } from './dlq-reading.js';
-import { DEFAULT_LEDGER, openReplayLedger, refuseRunning, refuseUnfinished } from './replay-ledger.js';
+import { LEDGER_OPTION, openReplayLedger, refuseUnfinished } from './replay-ledger.js';
+import { agreedOn, dryRun, type Job } from './replay-looking.js';
 import { pickGroups, pickQueues, pickTarget, type Wanted } from './replay-picking.js';
-import { previewDocument, renderPreview, renderRoutes } from './replay-preview.js';
 import { abandonReplay, resumeOne } from './replay-resume.js';
 import { runReplays } from './replay-run.js';
 import { targetOf } from './replay-target.js';
@@ -55,7 +52,7 @@ export function replayDlqCommand(deps: CommandDeps): Command {
     .option('--dry-run', 'show what would go where, move nothing', false)
     .option('--resume <id>', 'bring an interrupted replay to its end')
     .option('--abandon <id>', 'give an interrupted replay up')
-    .option('--ledger <file>', `where replays are recorded (default ${DEFAULT_LEDGER})`)
+    .option('--ledger <file>', LEDGER_OPTION)
     .option('-y, --yes', 'do not ask; needed where there is no terminal', false)
     .addHelpText(
       'after',
@@ -123,14 +120,6 @@ async function runReplayDlq(
   return options.dryRun ? dryRun(job, session) : replay(job, session);
 }
 
-interface Job {
-  readonly wanted: readonly Wanted[];
-  readonly target: ReplayTarget;
-  readonly options: ReplayDlqOptions;
-  readonly transport: Transport;
-  readonly settings: Settings;
-}
-
 /** What the person chose; `--to` and the selecting options are not asked for again. */
 async function pick(
   transport: Transport,
@@ -141,91 +130,24 @@ async function pick(
 ): Promise<{ readonly wanted: readonly Wanted[]; readonly target: ReplayTarget }> {
   const queues = await pickQueues(transport, settings, session);
   const said = Object.keys(criteria).length > 0;
-  const wanted = said
-    ? queues.map((queue) => ({ queue, criteria }))
-    : await pickGroups(queues, transport, settings, session);
+  const wanted: readonly Wanted[] = said
+    ? queues.map(({ queue }) => ({ queue, criteria }))
+    : await pickGroups(queues, settings, session);
   const ask = options.to === undefined && wanted.length > 0;
-  return { wanted, target: ask ? await pickTarget(session) : targetOf(options.to) };
-}
-
-async function dryRun(job: Job, session: Session): Promise<ExitCode> {
-  const { terminal, globals } = session;
-  const documents: object[] = [];
-  for (const each of job.wanted) {
-    await refuseRunning(each.queue, job.transport);
-    const { preview, missingIds } = await look(each, job, session);
-    if (globals.json) documents.push(previewDocument(each.queue, preview, missingIds));
-    else {
-      await terminal.out(renderPreview(each.queue, preview));
-      if (missingIds.length > 0)
-        terminal.warn(forPeople(`not in ${each.queue}: ${missingIds.slice(0, 5).join(', ')}`));
-    }
-  }
-  if (globals.json) await terminal.json(documents.length === 1 ? documents[0] : documents);
-  return EXIT.done;
+  const target = ask ? await pickTarget(session) : targetOf(options.to);
+  if (target.kind !== 'name') return { wanted, target };
+  const to = [target.queue];
+  return {
+    wanted: wanted.map((each) => (each.picked ? { ...each, picked: { ...each.picked, to } } : each)),
+    target,
+  };
 }
 
 async function replay(job: Job, session: Session): Promise<ExitCode> {
-  const { terminal, signal } = session;
   const { wanted, options, transport } = job;
   const ledger = openReplayLedger(options.ledger, session);
-  for (const { queue } of wanted) await refuseUnfinished(queue, transport, ledger, options.ledger);
-  const asking = terminal.interactive && !options.yes;
-  const ready: Wanted[] = [];
-  for (const each of wanted) {
-    // The whole queue is looked at where the person is owed the whole answer.
-    const all = job.target.kind === 'exchange';
-    const found = all || asking ? await look(each, job, session, all ? undefined : LOOK) : undefined;
-    for (const line of found === undefined ? [] : renderRoutes(found.preview)) terminal.note(line);
-    if (found?.preview.selected === 0 && found.preview.seen < LOOK) {
-      terminal.note(`${each.queue}: nothing to replay.`);
-    }
-    if (asking && found !== undefined && goingIn(found.preview) > 0) {
-      const answer = await confirm(terminal, question(each.queue, found.preview), true, signal);
-      if (!answer) {
-        terminal.note(`Nothing of ${each.queue} was moved.`);
-        continue;
-      }
-    }
-    ready.push(each);
-  }
-  if (ready.length === 0) return EXIT.interrupted;
-  return runReplays(ready, job.target, options, { ...job, ledger }, session);
-}
-
-/** Dead letters looked at for a question: enough to name the targets, and quick on a deep queue. */
-const LOOK = 1_000;
-
-async function look(
-  { queue, criteria }: Wanted,
-  { target, options, transport, settings }: Job,
-  session: Session,
-  limit?: number,
-): Promise<{ readonly preview: Preview; readonly missingIds: readonly string[] }> {
-  const { catalog, topology } = settings.system;
-  const selection = await selectionOf(criteria, { catalog, queue, now: session.now });
-  const preview = await previewReplay(transport, readQueue(queue, limit, transport, session), {
-    ...{ queue, target, catalog, topology },
-    select: selection.select,
-    limit: options.limit,
-  });
-  if (limit === undefined) requireGroups(selection, criteria, queue);
-  return { preview, missingIds: limit === undefined ? selection.missingIds() : [] };
-}
-
-function goingIn({ rows }: Preview): number {
-  return rows.reduce((sum, { count }) => sum + count, 0);
-}
-
-function question(queue: string, preview: Preview): string {
-  const { rows, selected, seen } = preview;
-  const going = goingIn(preview);
-  const places = [
-    ...new Set(rows.flatMap(({ queues, address }) => queues ?? [`exchange ${address.exchange}`])),
-  ];
-  const to =
-    places.length === 0 ? '' : ` to ${places.slice(0, 3).join(', ')}${places.length > 3 ? ', …' : ''}`;
-  const count = seen >= LOOK ? `${going} or more dead letters` : lettersText(going);
-  const staying = selected > going ? ` (${selected - going} would be skipped)` : '';
-  return `Replay ${count} of ${queue}${to}?${staying}`;
+  for (const { queue } of wanted) await refuseUnfinished(queue, transport, ledger, options.ledger, session);
+  const agreed = await agreedOn(job, session);
+  if (agreed.length === 0) return EXIT.interrupted;
+  return runReplays(agreed, job.target, options, { ...job, ledger }, session);
 }

@@ -1,13 +1,17 @@
-/** The ledger of this folder, and the replays in it that were not finished. */
+/** The ledger of this user, and the replays in it that were not finished. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EventsError } from '../core/errors.js';
 import type { Transport } from '../core/transport.js';
 import { type Ledger, openLedger, type ReplayRecord } from '../dead-letters/ledger.js';
 import { isReplayRunning } from '../dead-letters/lock.js';
+import { stateFolder } from '../project/state-folder.js';
 import type { Session } from './deps.js';
+import { whereOptions } from './repeat-options.js';
 
-export const DEFAULT_LEDGER = join('.atma-events', 'replays.db');
+/** Help of `--ledger`. Not in the folder of the day: another shell must find what was interrupted. */
+export const LEDGER_OPTION =
+  'where replays are recorded (default atma-events/replays.db in $XDG_STATE_HOME or ~/.local/state; on Windows in %LOCALAPPDATA%)';
 
 /** Opens it, or creates it; closed when the command is over. */
 export function openReplayLedger(option: string | undefined, session: Session): Ledger {
@@ -25,7 +29,7 @@ export function requireReplay(
   const path = pathOf(option, session);
   if (!existsSync(path)) {
     throw new EventsError('usage', `There is no ledger ${path}`, {
-      hint: 'A replay is resumed in the folder where it was begun, or with --ledger FILE.',
+      hint: 'A replay is resumed by the user who began it, on the same machine, or with --ledger FILE.',
     });
   }
   const ledger = openReplayLedger(option, session);
@@ -49,14 +53,15 @@ export async function refuseUnfinished(
   transport: Transport,
   ledger: Ledger,
   option: string | undefined,
+  session: Session,
 ): Promise<void> {
   await refuseRunning(queue, transport);
-  const unfinished = ledger.unfinished(queue);
+  const unfinished = ledger.unfinished(await transport.identity(), queue);
   if (unfinished === undefined) return;
   const { id } = unfinished;
   throw new EventsError('usage', `The replay ${id} of ${queue} was not finished`, {
     hint:
-      `Bring it to its end: atma-events replay-dlq --resume ${id}${ledgerOption(option)}. Or give it up: --abandon ${id} ` +
+      `Bring it to its end: atma-events replay-dlq --resume ${id}${whereOptions(session, option)}. Or give it up: --abandon ${id} ` +
       '(then what it may have sent already is sent again by the next replay).',
   });
 }
@@ -72,11 +77,7 @@ export async function refuseRunning(queue: string, transport: Transport): Promis
   });
 }
 
-/** What brings another process to the same ledger. */
-export function ledgerOption(option: string | undefined): string {
-  return option === undefined ? '' : ` --ledger ${option}`;
-}
-
 function pathOf(option: string | undefined, { terminal }: Session): string {
-  return resolve(terminal.streams.directory, option ?? DEFAULT_LEDGER);
+  const { directory, environment } = terminal.streams;
+  return option === undefined ? join(stateFolder(environment), 'replays.db') : resolve(directory, option);
 }

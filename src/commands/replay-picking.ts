@@ -1,41 +1,53 @@
 /** `replay-dlq` without arguments on a terminal: the operator picks queues, groups and target. */
-import { EventsError } from '../core/errors.js';
 import type { Transport } from '../core/transport.js';
 import { findQueues } from '../dead-letters/find.js';
 import { createGrouping, type Group, readDeadLetter } from '../dead-letters/groups.js';
 import type { ReplayTarget } from '../dead-letters/replay-types.js';
 import type { Settings } from '../project/settings.js';
 import { type Choice, checkbox, input, select } from '../terminal/prompt.js';
+import { lineForPeople } from '../terminal/safe-text.js';
 import type { Criteria } from './dead-letter-selection.js';
-import type { Session } from './deps.js';
+import { type Session, untilAborted } from './deps.js';
+import { isHarmless, LOOK, type Looked, REMEDY, readQueue } from './dlq-looking.js';
 
 /** One dead-letter queue to replay, and what of it. */
 export interface Wanted {
   readonly queue: string;
   readonly criteria: Criteria;
+  /** What was found out when it was picked: how many, and which queues gave them up. */
+  readonly picked?: { readonly messages: number; readonly to: readonly string[] };
 }
 
-/** Dead letters looked at to say which reasons a queue holds: enough to choose by, and quick on a deep queue. */
-const LOOK = 1_000;
+/** A queue that was picked. */
+export interface PickedQueue extends Looked {
+  /** Of all that it holds, where that is known already. */
+  readonly groups: readonly Group[] | undefined;
+}
 
-/** Asks which queues; none when there are no dead letters. */
+/** Asks which queues; none when there are no dead letters. Those whose messages a look would wear out are not looked into. */
 export async function pickQueues(
   transport: Transport,
   settings: Settings,
   session: Session,
-): Promise<string[]> {
+): Promise<PickedQueue[]> {
   const { terminal, signal } = session;
-  const { deadLetterQueues, incomplete } = await findQueues(transport, settings.system);
+  const { deadLetterQueues, incomplete } = await untilAborted(findQueues(transport, settings.system), signal);
   if (incomplete !== undefined) {
-    terminal.warn(`there may be other dead-letter queues (${incomplete}); name one to replay it`);
+    terminal.warn(`there may be other dead-letter queues (${incomplete}); name one to replay it. ${REMEDY}`);
   }
-  const choices: Choice<string>[] = [];
-  for (const { name } of deadLetterQueues) {
-    const depth = (await transport.counts(name))?.ready ?? 0;
+  const choices: Choice<PickedQueue>[] = [];
+  for (const { name, deliveryLimit } of deadLetterQueues) {
+    const depth = (await untilAborted(transport.counts(name), signal))?.ready ?? 0;
     if (depth === 0) continue;
-    const groups = await groupsOf(transport, name, settings, signal, LOOK);
-    const reasons = [...new Set(groups.map(({ reason }) => reason))].join(', ');
-    choices.push({ value: name, name: `${name}: ${depth} (${reasons}${depth > LOOK ? ', …' : ''})` });
+    const looked: Looked = { queue: name, transport, deliveryLimit };
+    const groups = isHarmless(looked) ? await groupsOf(looked, settings, session, LOOK) : undefined;
+    const reasons = [...new Set(groups?.map(({ reason }) => reason))].join(', ');
+    const isAll = depth <= LOOK;
+    choices.push({
+      value: { ...looked, groups: isAll ? groups : undefined },
+      name:
+        groups === undefined ? `${name}: ${depth}` : `${name}: ${depth} (${reasons}${isAll ? '' : ', …'})`,
+    });
   }
   if (choices.length === 0) return [];
   return checkbox(terminal, 'Which dead-letter queues?', choices, signal);
@@ -43,22 +55,28 @@ export async function pickQueues(
 
 /** Asks which groups of each queue, where there is more than one. */
 export async function pickGroups(
-  queues: readonly string[],
-  transport: Transport,
+  queues: readonly PickedQueue[],
   settings: Settings,
   session: Session,
 ): Promise<Wanted[]> {
   const wanted: Wanted[] = [];
-  for (const queue of queues) {
-    const groups = await groupsOf(transport, queue, settings, session.signal);
-    if (groups.length < 2) {
-      wanted.push({ queue, criteria: {} });
-      continue;
-    }
-    const choices = groups.map((group) => ({ value: group.id, name: groupLine(group), checked: true }));
-    const picked = await checkbox(session.terminal, `Which groups of ${queue}?`, choices, session.signal);
+  for (const looked of queues) {
+    const { queue } = looked;
+    const groups = looked.groups ?? (await groupsOf(looked, settings, session));
+    const choices = groups.map((group) => ({ value: group, name: groupLine(group), checked: true }));
+    const picked =
+      groups.length < 2
+        ? groups
+        : await checkbox(session.terminal, `Which groups of ${queue}?`, choices, session.signal);
     const all = picked.length === groups.length;
-    wanted.push({ queue, criteria: all ? {} : { groups: picked } });
+    wanted.push({
+      queue,
+      criteria: all ? {} : { groups: picked.map(({ id }) => id) },
+      picked: {
+        messages: picked.reduce((sum, { count }) => sum + count, 0),
+        to: [...new Set(picked.flatMap(({ failedQueues }) => failedQueues))],
+      },
+    });
   }
   return wanted;
 }
@@ -80,24 +98,23 @@ export async function pickTarget({ terminal, signal }: Session): Promise<ReplayT
 }
 
 async function groupsOf(
-  transport: Transport,
-  queue: string,
+  looked: Looked,
   { system }: Settings,
-  signal: AbortSignal,
+  session: Session,
   limit?: number,
 ): Promise<Group[]> {
   const grouping = createGrouping();
-  for await (const message of transport.browse(queue, limit === undefined ? {} : { limit })) {
-    if (signal.aborted) throw new EventsError('interrupted', 'Interrupted: nothing was changed');
-    grouping.add(readDeadLetter(system.catalog, message, queue));
+  for await (const message of readQueue(looked, { limit }, session)) {
+    grouping.add(readDeadLetter(system.catalog, message, looked.queue));
   }
   return grouping.groups();
 }
 
 const LONGEST_LINE = 100;
 
-function groupLine({ id, count, type, reason, exception, message }: Group): string {
+/** Hidden before it is cut: of half an address nobody can tell that it is one. */
+export function groupLine({ id, count, type, reason, exception, message }: Group): string {
   const what = exception === undefined ? '' : `: ${exception}${message ? `: ${message}` : ''}`;
-  const line = `${id}  ${count} × ${type ?? '(no type)'}, ${reason}${what}`;
+  const line = lineForPeople(`${id}  ${count} × ${type ?? '(no type)'}, ${reason}${what}`);
   return line.length <= LONGEST_LINE ? line : `${line.slice(0, LONGEST_LINE - 1)}…`;
 }

@@ -1,6 +1,6 @@
 /** What a replay would do, for people and as JSON. */
 import { nameOf, type Preview } from '../dead-letters/preview.js';
-import { hideEmails, safeLine } from '../terminal/safe-text.js';
+import { lineForPeople } from '../terminal/safe-text.js';
 import { renderTable } from '../terminal/table.js';
 import { skippedBecause, skippedEntries } from './replay-report.js';
 
@@ -30,13 +30,13 @@ export function previewDocument(
 export function renderPreview(queue: string, preview: Preview): string {
   const { rows, skipped } = preview;
   const going = rows.reduce((sum, { count }) => sum + count, 0);
-  const lines = [safeLine(`Dry run: ${going} of ${queue} would be replayed, nothing was moved.`)];
+  const lines = [lineForPeople(`Dry run: ${going} of ${queue} would be replayed, nothing was moved.`)];
   if (rows.length > 0) {
     const table = renderTable(
       ['TO', 'EVENT TYPE', 'COUNT', ''],
       rows.map((row) => [
-        clean(nameOf(row.address)),
-        clean(row.type ?? '(none)'),
+        lineForPeople(nameOf(row.address)),
+        lineForPeople(row.type ?? '(none)'),
         String(row.count),
         noteOn(row),
       ]),
@@ -61,7 +61,9 @@ export function renderRoutes({ rows, wiring }: Pick<Preview, 'rows' | 'wiring'>)
       : ', as the preset or config declares it (the broker does not tell its bindings; others may be bound as well)';
   return [
     `Every queue bound for it gets its own copy${source}:`,
-    ...[...routes].map(([route, queues]) => `  ${clean(route)} -> ${clean(queuesText(queues))}`),
+    ...[...routes].map(
+      ([route, queues]) => `  ${lineForPeople(route)} -> ${lineForPeople(queuesText(queues))}`,
+    ),
   ];
 }
 
@@ -81,8 +83,4 @@ function indent(text: string): string {
     .split('\n')
     .map((line) => `  ${line}`)
     .join('\n');
-}
-
-function clean(text: string): string {
-  return hideEmails(safeLine(text));
 }

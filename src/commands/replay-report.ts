@@ -3,7 +3,7 @@ import type { ReplayReport, Skipped, SkipReason } from '../dead-letters/replay-t
 import { EXIT, type ExitCode, exitCodeOf } from '../terminal/exit-codes.js';
 import type { Terminal } from '../terminal/io.js';
 import { reportError } from '../terminal/report-error.js';
-import { hideEmails, safeLine } from '../terminal/safe-text.js';
+import { forPeople } from '../terminal/safe-text.js';
 
 export interface ReportContext {
   readonly elapsedMs: number;
@@ -71,9 +71,9 @@ export async function printReplay(
   terminal: Terminal,
   context: ReportContext,
 ): Promise<void> {
-  await terminal.out(clean(renderSummary(report, context)));
+  await terminal.out(forPeople(renderSummary(report, context)));
   if (report.error) reportError(report.error, terminal, context.debug);
-  for (const line of adviceOn(report, context)) terminal.err(clean(line));
+  for (const line of adviceOn(report, context)) terminal.err(forPeople(line));
 }
 
 /** Counts, one line each; pure. */
@@ -191,12 +191,4 @@ const SHOWN_IDS = 5;
 function notFound(ids: readonly string[], queue: string): string {
   const more = ids.length > SHOWN_IDS ? ` and ${ids.length - SHOWN_IDS} more` : '';
   return `Not in ${queue}: ${ids.slice(0, SHOWN_IDS).join(', ')}${more}. atma-events dlq show ${queue} lists the ids.`;
-}
-
-/** Line feeds are ours, everything between them may come from outside. */
-function clean(text: string): string {
-  return text
-    .split('\n')
-    .map((line) => hideEmails(safeLine(line)))
-    .join('\n');
 }

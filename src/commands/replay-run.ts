@@ -8,11 +8,11 @@ import type { Settings } from '../project/settings.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import { startProgress } from '../terminal/progress.js';
 import { reportError } from '../terminal/report-error.js';
+import { forPeople } from '../terminal/safe-text.js';
 import { type Criteria, requireGroups, selectionOf } from './dead-letter-selection.js';
 import { errorDocument, type Session } from './deps.js';
 import { editOf } from './dlq-edit-copy.js';
-import { forPeople } from './dlq-reading.js';
-import { ledgerOption } from './replay-ledger.js';
+import { resumeOptions } from './repeat-options.js';
 import type { Wanted } from './replay-picking.js';
 import { combinedExitCode, printReplay, replayDocument, replayExitCode } from './replay-report.js';
 
@@ -99,7 +99,7 @@ export async function runOne(
   const { terminal, globals, signal, now } = session;
   const selection = await selectionOf(criteria, { catalog: settings.system.catalog, queue, now });
   const words = { done: 'replayed', failed: 'died again' };
-  const progress = startProgress(terminal, forPeople(queue), globals.quiet, () => performance.now(), words);
+  const progress = startProgress(terminal, queue, globals.quiet, () => performance.now(), words);
   const startedAt = performance.now();
   let report: ReplayReport;
   try {
@@ -123,9 +123,9 @@ export async function runOne(
     await printReplay(report, terminal, {
       elapsedMs: performance.now() - startedAt,
       ledger: ledger.path,
-      resumeOptions: `${ledgerOption(options.ledger)}${options.canary === undefined ? '' : ` --canary ${options.canary}`}`,
+      resumeOptions: resumeOptions(session, options),
       missingIds,
-      unfit: selection.unfit(),
+      unfit: selection.unfit() > 0,
       debug: globals.debug,
     });
   }

@@ -85,3 +85,32 @@ export function plainHeader(value: HeaderValue): HeaderValue {
 export function plainHeaders(headers: Headers | undefined): Headers {
   return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name, plainHeader(value)]));
 }
+
+/**
+ * The message with plain numbers in its headers, as handlers expect them; what JavaScript has no value for (timestamps,
+ * decimals, bytes) stays in typed notation. The same object where there is nothing to change, which is nearly always.
+ */
+export function plainNumbers(message: ReceivedMessage): ReceivedMessage {
+  const { headers } = message.properties;
+  if (headers === undefined || !Object.values(headers).some(holdsTypedNumber)) return message;
+  return { ...message, properties: { ...message.properties, headers: numbersPlainIn(headers) } };
+}
+
+const NUMBER = /^(u?int(8|16|32|64)|float|double)$/;
+
+function holdsTypedNumber(value: HeaderValue): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (isTypedHeader(value)) return NUMBER.test(value['!']);
+  return Object.values(value).some(holdsTypedNumber);
+}
+
+function numbersPlainIn(headers: Headers): Headers {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, numberPlain(value)]));
+}
+
+function numberPlain(value: HeaderValue): HeaderValue {
+  if (typeof value !== 'object' || value === null) return value;
+  if (isTypedHeader(value)) return NUMBER.test(value['!']) ? Number(value.value) : value;
+  if (Array.isArray(value)) return value.map(numberPlain);
+  return numbersPlainIn(value as Headers);
+}

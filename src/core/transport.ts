@@ -64,7 +64,7 @@ export interface ConsumeOptions {
   readonly prefetch?: number;
   /**
    * Headers of deliveries keep their exact AMQP field types, as those of a tap do, so that a message published again is
-   * the same (where `exactHeaderTypes`). Costs a second look at each header table. Default false.
+   * the same (where `exactHeaderTypes`). Costs a second look at each header table that holds more than text. Default false.
    */
   readonly exactHeaders?: boolean;
   /**
@@ -125,7 +125,14 @@ export interface QueueCounts {
 }
 
 /** A queue as the broker describes it. */
-export type QueueDescription = QueueSpec & QueueCounts;
+export type QueueDescription = QueueSpec &
+  QueueCounts & {
+    /**
+     * It gives a message up that was handed back more often than this, whoever set it: argument, policy or the broker's
+     * default. Absent: never.
+     */
+    readonly deliveryLimit?: number;
+  };
 
 /** Everything the broker holds, or why it will not tell. */
 export type Survey =
@@ -148,6 +155,12 @@ export interface Transport {
 
   /** Reaches the broker, or rejects with `unreachable` or `access-refused`. Calling it is optional. */
   open(): Promise<void>;
+
+  /**
+   * Names this broker under this address, for records that outlive the connection: the same from every folder and for
+   * every user, another one where another broker answers at the same address. Without secrets.
+   */
+  identity(): Promise<string>;
 
   /** Looks, changes nothing. What the broker will not tell comes back as `unknown`. */
   inspect(topology: Topology): Promise<TopologyObservation>;

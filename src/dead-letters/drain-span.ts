@@ -1,4 +1,4 @@
-/** One subscription of a drain: what it holds, and whether that was lost. */
+/** The subscriptions of a drain: what each of them holds, and whether that was lost. */
 import type { Delivery, QueueSubscription, Transport } from '../core/transport.js';
 
 export interface Span {
@@ -35,7 +35,7 @@ export function isLost({ span, epoch }: Pick<Arrival, 'span' | 'epoch'>): boolea
   return span.epoch !== epoch;
 }
 
-export async function openSpan(
+async function openSpan(
   transport: Transport,
   queue: string,
   prefetch: number,
@@ -71,4 +71,39 @@ export async function openSpan(
   );
   subscription.ended.catch(events.onEnded);
   return span;
+}
+
+/** All of a drain, the latest of which takes messages; the others only hold. */
+export class Spans {
+  readonly #all: Span[] = [];
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly queue: string,
+    private readonly events: SpanEvents,
+  ) {}
+
+  get latest(): Span | undefined {
+    return this.#all.at(-1);
+  }
+
+  get count(): number {
+    return this.#all.length;
+  }
+
+  sum(what: 'held' | 'beyond' | 'inHand'): number {
+    return this.#all.reduce((sum, span) => sum + span[what], 0);
+  }
+
+  /** Stops the latest, which goes on holding, and opens another. */
+  async openNext(prefetch: number): Promise<void> {
+    await this.latest?.stop();
+    this.#all.push(await openSpan(this.transport, this.queue, prefetch, this.events));
+  }
+
+  /** In the order in which they were taken: quorum queues keep the order in which messages come back. */
+  async putBack(): Promise<void> {
+    await this.latest?.stop();
+    for (const span of this.#all) await span.close();
+  }
 }

@@ -33,8 +33,8 @@ export interface DrainOptions {
    * the broker has brought back. It is handed out, selected or not, and not counted a second time.
    */
   readonly cameBack?: (message: ReceivedMessage, hash: Buffer) => boolean;
-  /** What was in hand was lost with a connection, and comes again. */
-  readonly onLost?: () => void;
+  /** What was in hand was lost with a connection, and comes again: awaited before any of it is looked at. */
+  readonly afterLoss?: () => Promise<void>;
   /** Told whenever a batch is done. */
   readonly onSeen?: (seen: number, total: number) => void;
 }

@@ -9,15 +9,16 @@
  * | settled, and synchronised | gone | no |
  * | settled, and the connection went before it was synchronised | in doubt | its hash, until it comes again |
  *
- * The four counts together are the messages seen. Deliveries hold places in the prefetch; when those that are held leave
- * too few, the subscription is stopped (it goes on holding) and another one is opened.
+ * The four counts together are the messages seen. When what is held leaves too few places in the prefetch, the
+ * subscription is stopped (it goes on holding) and another one is opened.
  */
 import type { ReceivedMessage } from '../core/message.js';
 import type { Settlement, Transport } from '../core/transport.js';
+import { Aftermath } from './aftermath.js';
 import type { DrainBatch, DrainOptions, DrainResult, Taken } from './drain.js';
 import { Doubts } from './drain-doubts.js';
 import { DrainSizes } from './drain-sizes.js';
-import { type Arrival, isLost, openSpan, type Span } from './drain-span.js';
+import { type Arrival, isLost, Spans } from './drain-span.js';
 import { messageHash } from './message-hash.js';
 import { Silence } from './silence.js';
 
@@ -33,7 +34,7 @@ const BATCH = 500;
 const IN_WORK = 3;
 
 export class Draining {
-  readonly #spans: Span[] = [];
+  readonly #spans: Spans;
   #arrivals: Arrival[] = [];
   #waiting: InHand[] = [];
   readonly #work = new Set<Batch>();
@@ -42,8 +43,7 @@ export class Draining {
   readonly #doubts = new Doubts();
   readonly #sizes: DrainSizes;
   #gone = 0;
-  /** Something was lost, and what comes again has not been seen to its end. */
-  #unsure = false;
+  readonly #aftermath: Aftermath;
   #mayRepeat = false;
   #ending: DrainResult['ended'] | undefined;
   #failure: unknown;
@@ -57,8 +57,18 @@ export class Draining {
     private readonly total: number,
   ) {
     this.#sizes = new DrainSizes(options.window);
+    this.#spans = new Spans(transport, options.queue, {
+      onDelivery: (arrival) => this.#arrived(arrival),
+      onLost: () => this.#lost(),
+      onEnded: (error) => this.#fail(error),
+    });
     for (const hash of options.before ?? []) this.#doubts.add(hash);
-    this.#unsure = this.#doubts.size > 0;
+    this.#aftermath = new Aftermath({
+      afterLoss: async () => options.afterLoss?.(),
+      onChange: () => this.#wake(),
+      onFailure: (error) => this.#fail(error),
+    });
+    if (this.#doubts.size > 0) this.#aftermath.begin();
     this.#mayRepeat = options.before !== undefined;
     this.#silence = new Silence({
       queue: options.queue,
@@ -72,8 +82,8 @@ export class Draining {
   async run(): Promise<DrainResult> {
     const { signal } = this.options;
     const abort = () => this.#end('aborted');
-    signal?.addEventListener('abort', abort, { once: true });
     if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort, { once: true });
     try {
       const ended = await this.#untilEnded();
       if (this.#failure !== undefined) throw this.#failure;
@@ -81,7 +91,10 @@ export class Draining {
     } finally {
       signal?.removeEventListener('abort', abort);
       this.#silence.close();
-      await this.#putBack();
+      this.#aftermath.close();
+      this.#arrivals = [];
+      this.#waiting = [];
+      await this.#spans.putBack();
     }
   }
 
@@ -103,13 +116,13 @@ export class Draining {
   /** What has arrived is selected or held. Not while a batch is in work whose messages come again. */
   #look(): void {
     const { select } = this.options;
-    if (this.#ending !== undefined || this.#lostWork.size > 0) return;
+    if (this.#ending !== undefined || this.#aftermath.isRecovering || this.#lostWork.size > 0) return;
     let at = 0;
     for (; at < this.#arrivals.length; at++) {
       const arrival = this.#arrivals[at];
       if (arrival === undefined || isLost(arrival)) continue;
-      const full = this.#seen() >= this.total || this.#taken() >= (this.options.limit ?? Infinity);
-      if (full && !this.#unsure) break;
+      const full = this.#isFull();
+      if (full && !this.#aftermath.isSearching(this.#doubts.size)) break;
       const { message } = arrival.delivery;
       this.#sizes.saw(message.body.length);
       const comesAgain = this.#recognise(message);
@@ -118,8 +131,7 @@ export class Draining {
       else if (select === undefined || select(message))
         this.#take(arrival, { hash: messageHash(message), cameBack: false });
       else arrival.span.held++;
-      // What comes again comes in its old place, before everything that was never handed out.
-      if (!message.redelivered) this.#unsure = false;
+      if (!message.redelivered) this.#aftermath.cameFresh();
     }
     this.#arrivals.splice(0, at);
   }
@@ -131,7 +143,10 @@ export class Draining {
     if (this.#doubts.size === 0 && !mayHaveComeBack) return undefined;
     const hash = messageHash(message);
     const hasComeBack = mayHaveComeBack && cameBack(message, hash);
-    if (this.#doubts.take(hash)) return { hash, cameBack: hasComeBack };
+    if (this.#doubts.take(hash)) {
+      this.#aftermath.stir();
+      return { hash, cameBack: hasComeBack };
+    }
     if (!hasComeBack) return undefined;
     this.#gone--;
     return { hash, cameBack: true };
@@ -170,8 +185,9 @@ export class Draining {
       this.#fail(error);
     }
     this.#work.delete(batch);
-    this.#lostWork.delete(batch);
     for (const item of batch.items) this.#done(batch, item);
+    // From now on is looked again at what has come meanwhile.
+    if (this.#lostWork.delete(batch) && this.#lostWork.size === 0) this.#aftermath.stir();
     this.options.onSeen?.(this.#seen(), this.total);
     this.#wake();
   }
@@ -188,14 +204,14 @@ export class Draining {
   async #synchronise({ items }: Batch): Promise<Settlement> {
     const spans = [...new Set(items.map(({ span }) => span))];
     const answers = await Promise.all(spans.map((span) => span.synchronise()));
-    // The transport tells a loss once; every batch that had a part in it has to know.
+    // The transport tells a loss once, and every batch that had a part in it has to know.
     return answers.includes('lost') || items.some(isLost) ? 'lost' : 'settled';
   }
 
   #needsSpan(): boolean {
-    const span = this.#spans.at(-1);
+    const span = this.#spans.latest;
     if (this.#ending !== undefined || span === undefined) return this.#ending === undefined;
-    if (this.#spans.length === 1 && !this.#sizes.isKnown(span.prefetch)) return false;
+    if (this.#spans.count === 1 && !this.#sizes.isKnown(span.prefetch)) return false;
     return (
       this.#wanted() > this.#room() && span.prefetch - span.held - span.beyond < this.#sizes.window() / 2
     );
@@ -204,46 +220,39 @@ export class Draining {
   /** Further messages that this drain may take; as far as that is known beforehand. */
   #wanted(): number {
     const { limit = Infinity, select } = this.options;
-    if (this.#unsure) return Infinity;
+    if (this.#aftermath.isSearching(this.#doubts.size)) return Infinity;
     const left = this.total - this.#seen();
     return select === undefined ? Math.min(left, limit - this.#taken()) : left;
   }
 
   async #nextSpan(): Promise<void> {
-    const before = this.#spans.at(-1);
-    await before?.stop();
+    const first = this.#spans.count === 0;
     const sizes = this.#sizes;
-    const { queue } = this.options;
-    const prefetch =
-      before === undefined ? sizes.firstPrefetch(this.#wanted()) : sizes.nextPrefetch(this.#held());
-    const span = await openSpan(this.transport, queue, prefetch, {
-      onDelivery: (arrival) => {
-        if (this.#ending === undefined) this.#arrivals.push(arrival);
-        this.#silence.break();
-        this.#wake();
-      },
-      onLost: () => this.#lost(),
-      onEnded: (error) => this.#fail(error),
-    });
-    this.#spans.push(span);
+    const held = this.#spans.sum('held');
+    await this.#spans.openNext(first ? sizes.firstPrefetch(this.#wanted()) : sizes.nextPrefetch(held));
   }
 
   /** Places of the latest prefetch that nothing has taken. */
   #room(): number {
-    const span = this.#spans.at(-1);
+    const span = this.#spans.latest;
     if (span === undefined) return 0;
-    const arrived = this.#arrivals.reduce((sum, arrival) => (arrival.span === span ? sum + 1 : sum), 0);
+    const arrived = this.#arrivals.filter((arrival) => arrival.span === span).length;
     return span.prefetch - span.held - span.beyond - span.inHand - arrived;
+  }
+
+  #arrived(arrival: Arrival): void {
+    if (this.#ending === undefined) this.#arrivals.push(arrival);
+    this.#silence.break();
+    this.#wake();
   }
 
   #lost(): void {
     this.#arrivals = this.#arrivals.filter((arrival) => !isLost(arrival));
     this.#waiting = this.#waiting.filter((item) => !isLost(item));
     for (const batch of this.#work) if (batch.items.some(isLost)) this.#lostWork.add(batch);
-    this.#unsure = true;
     this.#mayRepeat = true;
     this.#silence.break();
-    this.options.onLost?.();
+    this.#aftermath.lost();
     this.#wake();
   }
 
@@ -252,15 +261,15 @@ export class Draining {
     if (this.#failure !== undefined) return 'stopped';
     if (this.#ending !== undefined) return this.#ending;
     if (this.#waiting.length > 0) return undefined;
+    if (this.#aftermath.isWaiting(this.#doubts.size)) return undefined;
     if (this.#silence.isEmpty && this.#arrivals.length === 0) return 'all';
-    if (this.#unsure) return undefined;
-    if (this.#seen() >= this.total) return 'all';
-    return this.#taken() >= (this.options.limit ?? Infinity) ? 'limit' : undefined;
+    if (this.#aftermath.isSearching(this.#doubts.size)) return undefined;
+    if (!this.#isFull()) return undefined;
+    return this.#seen() >= this.total ? 'all' : 'limit';
   }
 
-  #end(ending: DrainResult['ended']): void {
-    this.#ending ??= ending;
-    this.#wake();
+  #isFull(): boolean {
+    return this.#seen() >= this.total || this.#taken() >= (this.options.limit ?? Infinity);
   }
 
   #fail(error: unknown): void {
@@ -268,29 +277,22 @@ export class Draining {
     this.#end('stopped');
   }
 
-  #seen(): number {
-    return this.#held() + this.#taken();
+  #end(ending: DrainResult['ended']): void {
+    this.#ending ??= ending;
+    this.#wake();
   }
 
-  #held(): number {
-    return this.#spans.reduce((sum, { held }) => sum + held, 0);
+  #seen(): number {
+    return this.#spans.sum('held') + this.#taken();
   }
 
   #taken(): number {
-    return this.#spans.reduce((sum, { inHand }) => sum + inHand, this.#gone + this.#doubts.size);
+    return this.#spans.sum('inHand') + this.#gone + this.#doubts.size;
   }
 
   async #grown(): Promise<number> {
     const ready = (await this.transport.counts(this.options.queue))?.ready ?? 0;
-    const beyond = this.#spans.reduce((sum, span) => sum + span.beyond, this.#arrivals.length);
-    return Math.max(0, ready + beyond + this.#seen() - this.total);
-  }
-
-  /** In the order in which they were taken: quorum queues keep the order in which messages come back. */
-  async #putBack(): Promise<void> {
-    await this.#spans.at(-1)?.stop();
-    this.#arrivals = [];
-    this.#waiting = [];
-    for (const span of this.#spans) await span.close();
+    const uncounted = this.#spans.sum('beyond') + this.#arrivals.length;
+    return Math.max(0, ready + uncounted + this.#seen() - this.total);
   }
 }

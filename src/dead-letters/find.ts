@@ -15,10 +15,12 @@ export interface KnownQueues {
   readonly deadLetterQueues?: readonly string[];
 }
 
+/** Deliveries after which a queue gives a message up; undefined: it never does; `unknown`: the broker does not tell. */
+export type DeliveryLimit = number | 'unknown' | undefined;
+
 export interface DeadLetterQueue {
   readonly name: string;
-  /** Deliveries after which a quorum queue gives a message up, where its arguments say so. */
-  readonly deliveryLimit?: number;
+  readonly deliveryLimit?: DeliveryLimit;
 }
 
 export interface DelayQueue {
@@ -51,16 +53,18 @@ export async function findQueues(transport: Looking, known: KnownQueues): Promis
     return {
       deadLetterQueues: survey.queues
         .filter(({ name }) => names.has(name))
-        .map(describe)
+        .map(({ name, deliveryLimit }) => ({ name, ...(deliveryLimit !== undefined && { deliveryLimit }) }))
         .toSorted(byName),
       delayQueues: delayQueuesIn(survey.queues),
     };
   }
   const names = deadLetterQueuesIn(known.topology);
-  const specs = known.topology.queues.filter(({ name }) => names.includes(name)).map(describe);
-  const candidates = [...specs, ...foreign.filter((name) => !names.includes(name)).map((name) => ({ name }))];
+  const candidates = [...new Set([...names, ...foreign])];
   const found = await Promise.all(
-    candidates.map(async (queue) => ((await transport.counts(queue.name)) ? [queue] : [])),
+    candidates.map(async (name): Promise<DeadLetterQueue[]> => {
+      // What is declared is no proof: a virtual host may make quorum queues of all, a policy may set a limit.
+      return (await transport.counts(name)) ? [{ name, deliveryLimit: 'unknown' }] : [];
+    }),
   );
   const consumed = known.topology.queues.filter(({ name }) => !names.includes(name));
   return {
@@ -68,6 +72,16 @@ export async function findQueues(transport: Looking, known: KnownQueues): Promis
     delayQueues: await lookForDelayQueues(transport, consumed),
     incomplete: survey.reason,
   };
+}
+
+/** Asks once, and answers for each queue; `unknown` for one that the broker does not list (it may be seconds old). */
+export async function findDeliveryLimits(
+  transport: Pick<Transport, 'survey'>,
+): Promise<(queue: string) => DeliveryLimit> {
+  const survey = await transport.survey();
+  if (survey.state === 'unknown') return () => 'unknown';
+  const limits = new Map(survey.queues.map(({ name, deliveryLimit }) => [name, deliveryLimit]));
+  return (queue) => (limits.has(queue) ? limits.get(queue) : 'unknown');
 }
 
 /** Depth of the queue. Rejects with `queue-missing`, with the dead-letter queue of the closest name in its hint. */
@@ -84,11 +98,6 @@ export async function requireQueue(
   throw new EventsError('queue-missing', `queue "${queue}" does not exist`, {
     hint: near === undefined ? others : `Did you mean "${near}"?`,
   });
-}
-
-function describe({ name, arguments: args }: QueueSpec): DeadLetterQueue {
-  const limit = args['x-delivery-limit'];
-  return { name, ...(typeof limit === 'number' && limit >= 0 && { deliveryLimit: limit }) };
 }
 
 function delayQueuesIn(queues: readonly (QueueSpec & QueueCounts)[]): DelayQueue[] {

@@ -1,5 +1,6 @@
 /** The messages of one replay in the ledger. */
 import { asBuffer, type Database, inTransaction, type Statement } from '../storage/sqlite.js';
+import { hashKey } from './message-hash.js';
 import type { SkipReason } from './replay-types.js';
 
 export const STATES = { claimed: 1, confirmed: 2, settled: 3, skipped: 4, missing: 5 } as const;
@@ -27,6 +28,8 @@ export interface OpenRow {
 export class LedgerRows {
   #next: number;
   #indexed = false;
+  /** Claimed by replays that were given up: nobody can tell whether they arrived. By hash. */
+  readonly #doubtful = new Map<string, { readonly replay: number; readonly seq: number }[]>();
   readonly #insert: Statement;
 
   constructor(
@@ -49,8 +52,11 @@ export class LedgerRows {
     let seq = first;
     const flushed = fresh.length > 0 || again.length > 0;
     this.#write(flushed, () => {
-      for (const { hash, messageId, target, doubt } of fresh)
-        this.#insert.run(seq++, hash, messageId ?? null, STATES.claimed, target, null, doubt ? 1 : 0);
+      for (const { hash, messageId, target, doubt } of fresh) {
+        const doubtful = this.#takeDoubtful(hash);
+        const doubts = doubt || doubtful ? 1 : 0;
+        this.#insert.run(seq++, hash, messageId ?? null, STATES.claimed, target, null, doubts);
+      }
       for (const { hash, messageId, reason } of skipped)
         this.#insert.run(seq++, hash, messageId ?? null, STATES.skipped, null, reason, 0);
       for (const [from, to] of runsOf(again)) this.#update('doubt = doubt + 1', from, to);
@@ -128,16 +134,38 @@ export class LedgerRows {
     this.database.prepare(`UPDATE message SET state = ${STATES.claimed} WHERE ${skipped}`).run(this.replay);
   }
 
-  /** Takes over what abandoned replays of the queue left open. Inside the caller's transaction. */
-  adopt(queue: string): void {
+  /**
+   * Of what abandoned replays of the queue left open, takes over what was confirmed; the rest stays theirs until it is
+   * claimed here. Inside the caller's transaction.
+   */
+  adopt(broker: string, queue: string): void {
     const left = this.database
       .prepare(
-        `SELECT m.replay, m.seq FROM replay r CROSS JOIN message m ON m.replay = r.n
-         WHERE r.queue = ? AND r.state = 'abandoned' AND m.state IN (${STATES.claimed}, ${STATES.confirmed})`,
+        `SELECT m.replay, m.seq, m.hash, m.state FROM replay r CROSS JOIN message m ON m.replay = r.n
+         WHERE r.broker = ? AND r.queue = ? AND r.state = 'abandoned'
+         AND m.state IN (${STATES.claimed}, ${STATES.confirmed})`,
       )
-      .all(queue);
+      .all(broker, queue);
     const move = this.database.prepare('UPDATE message SET replay = ?, seq = ? WHERE replay = ? AND seq = ?');
-    for (const [replay = 0, seq = 0] of left) move.run(this.replay, this.#next++, replay, seq);
+    for (const [replay = 0, seq = 0, hash, state] of left) {
+      if (state === STATES.confirmed) move.run(this.replay, this.#next++, replay, seq);
+      else {
+        const key = hashKey(asBuffer(hash));
+        const twins = this.#doubtful.get(key) ?? [];
+        this.#doubtful.set(key, [...twins, { replay: Number(replay), seq: Number(seq) }]);
+      }
+    }
+  }
+
+  /** Whether an abandoned replay may have sent this one; from now on it is ours. Inside a transaction. */
+  #takeDoubtful(hash: Buffer): boolean {
+    if (this.#doubtful.size === 0) return false;
+    const row = this.#doubtful.get(hashKey(hash))?.shift();
+    if (row === undefined) return false;
+    this.database
+      .prepare(`UPDATE message SET state = ${STATES.missing} WHERE replay = ? AND seq = ?`)
+      .run(row.replay, row.seq);
+    return true;
   }
 
   #become(seqs: readonly number[], state: number): void {

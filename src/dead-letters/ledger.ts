@@ -2,13 +2,10 @@
  * The replays of this machine, on disk: which messages each of them claimed, and how far each message got. One file,
  * which several processes may use; what is claimed is flushed to disk before anything of it is published.
  */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { EventsError } from '../core/errors.js';
-import { storageError } from '../storage/errors.js';
-import { type Database, inTransaction, openDatabase, type SqlRow } from '../storage/sqlite.js';
+import { type Database, inTransaction, type SqlRow } from '../storage/sqlite.js';
 import { LedgerRows, STATES } from './ledger-rows.js';
-import { prepareLedger } from './ledger-schema.js';
+import { openLedgerFile } from './ledger-schema.js';
 import type { ReplayTarget } from './replay-types.js';
 
 /**
@@ -25,6 +22,8 @@ export type ReplayState = 'running' | 'stopped' | 'finished' | 'abandoned';
 export interface ReplayRecord {
   /** Eight letters and digits. */
   readonly id: string;
+  /** `Transport.identity` of the broker: a queue of the same name on another one is another queue. */
+  readonly broker: string;
   readonly queue: string;
   readonly target: ReplayTarget;
   /** What the caller gave to describe its selection; see `ReplayOptions.criteria`. */
@@ -52,35 +51,16 @@ export interface ReplayRecord {
 
 export type NewReplay = Pick<
   ReplayRecord,
-  'id' | 'queue' | 'target' | 'criteria' | 'limit' | 'total' | 'startedAt'
+  'id' | 'broker' | 'queue' | 'target' | 'criteria' | 'limit' | 'total' | 'startedAt'
 >;
 
 /** Finished replays are forgotten after 30 days. */
 const KEPT_MS = 30 * 24 * 60 * 60 * 1_000;
-/** Another process writes for milliseconds; a disk that hangs takes longer. */
-const BUSY_MS = 10_000;
+const COLUMNS = `n, id, broker, queue, target, criteria, most, total, started, state, boomeranged`;
 
-const COLUMNS = `n, id, queue, target, criteria, most, total, started, state, boomeranged`;
-
-/**
- * Opens the ledger, or creates it (file mode 0600, a folder it has to make 0700). Throws `storage`.
- */
+/** Opens the ledger, or creates it (file mode 0600, a folder it has to make 0700). Throws `storage`. */
 export function openLedger(path: string): Ledger {
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    // Before SQLite makes it, readable for everybody; its -wal and -shm files take over the mode.
-    closeSync(openSync(path, 'a', 0o600));
-  } catch (error) {
-    throw storageError(path, error);
-  }
-  const database = openDatabase(path, { busyTimeoutMs: BUSY_MS });
-  try {
-    prepareLedger(database);
-    return new Ledger(path, database);
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+  return new Ledger(path, openLedgerFile(path));
 }
 
 export class Ledger {
@@ -100,8 +80,9 @@ export class Ledger {
   }
 
   /** The replay that keeps new ones of this queue from beginning, if any: the one that is `running`. */
-  unfinished(queue: string): ReplayRecord | undefined {
-    return this.#select("WHERE queue = ? AND state = 'running' ORDER BY n DESC", queue)[0];
+  unfinished(broker: string, queue: string): ReplayRecord | undefined {
+    const where = "WHERE broker = ? AND queue = ? AND state = 'running' ORDER BY n DESC";
+    return this.#select(where, broker, queue)[0];
   }
 
   /** Gives a replay up; false when it is unknown, or neither `running` nor `stopped`. */
@@ -111,23 +92,23 @@ export class Ledger {
   }
 
   /**
-   * Writes a new replay down, `running`. Messages that abandoned replays of this queue left open become its own: what
-   * those had confirmed is not sent again. Throws `queue-locked` when another one of the queue is `running`.
+   * Writes a new replay down, `running`. What abandoned replays of this queue had confirmed becomes its own, and is not
+   * sent again; what they had only claimed is known to be doubtful when this one claims it. Throws `queue-locked` when another one of the queue is `running`.
    */
   begin(replay: NewReplay): LedgerRows {
-    const { id, queue, target, criteria, limit, total, startedAt } = replay;
+    const { id, broker, queue, target, criteria, limit, total, startedAt } = replay;
     return this.#write(() => {
-      const other = this.unfinished(queue);
+      const other = this.unfinished(broker, queue);
       if (other !== undefined) throw unfinishedReplay(other);
       this.#forgetBefore(startedAt - KEPT_MS);
       this.database
         .prepare(
-          `INSERT INTO replay (id, queue, target, criteria, most, total, started, state, boomeranged)
-           VALUES (?, ?, ?, ?, ?, ?, ?, 'running', 0)`,
+          `INSERT INTO replay (id, broker, queue, target, criteria, most, total, started, state, boomeranged)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', 0)`,
         )
-        .run(id, queue, JSON.stringify(target), criteria ?? null, limit ?? null, total, startedAt);
+        .run(id, broker, queue, JSON.stringify(target), criteria ?? null, limit ?? null, total, startedAt);
       const rows = this.#rowsOf(id);
-      rows.adopt(queue);
+      rows.adopt(broker, queue);
       return rows;
     });
   }
@@ -179,7 +160,19 @@ export class Ledger {
     return rows.map((row) => this.#record(row));
   }
 
-  #record([n, id, queue, target, criteria, limit, total, started, state, boomeranged]: SqlRow): ReplayRecord {
+  #record([
+    n,
+    id,
+    broker,
+    queue,
+    target,
+    criteria,
+    limit,
+    total,
+    started,
+    state,
+    boomeranged,
+  ]: SqlRow): ReplayRecord {
     const counts = new Map<number, number>();
     let possibleDuplicates = 0;
     const counting = 'SELECT state, count(*), total(doubt) FROM message WHERE replay = ? GROUP BY state';
@@ -189,6 +182,7 @@ export class Ledger {
     }
     return {
       id: String(id),
+      broker: String(broker),
       queue: String(queue),
       target: JSON.parse(String(target)) as ReplayTarget,
       criteria: criteria === null ? undefined : String(criteria),

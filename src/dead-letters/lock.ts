@@ -6,7 +6,8 @@ import type { Transport } from '../core/transport.js';
 
 export interface ReplayLock {
   /**
-   * After a lost connection: still, or again, ours. Rejects with `queue-locked` when somebody else took it meanwhile.
+   * After a lost connection: resolved, it is ours again, and so the broker has noticed that the former connection is gone.
+   * Rejects with `queue-locked` when somebody else took it meanwhile.
    */
   renew(): Promise<void>;
   release(): Promise<void>;

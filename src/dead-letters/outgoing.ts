@@ -46,10 +46,11 @@ export function outgoing(message: ReceivedMessage, context: ReplayContext): Outg
     ...(expiration !== undefined && { expiration }),
     ...(removed !== undefined && { removed }),
   };
+  kept[HEADER_REPLAY] = replay;
   return {
     ...address,
     body: message.body,
-    properties: { ...properties, headers: { ...kept, [HEADER_REPLAY]: replay } },
+    properties: { ...properties, headers: kept },
   };
 }
 
@@ -78,7 +79,7 @@ function sort(
   headers: Headers,
   death: Death,
   target: ReplayTarget,
-): { readonly kept: Headers; readonly removed: Headers | undefined } {
+): { readonly kept: Record<string, HeaderValue>; readonly removed: Headers | undefined } {
   const [newest] = death.history;
   const looksAutomatic = newest !== undefined && newest.reason !== 'rejected';
   const kept: Record<string, HeaderValue> = {};
@@ -87,9 +88,9 @@ function sort(
     const value = headers[name];
     if (value === undefined || name === HEADER_FAILURE || name === HEADER_RETRY || name === HEADER_REPLAY)
       continue;
-    const isDeath = name === 'x-death' || /^x-(first|last)-death-/.test(name);
-    const isRoute = FURTHER_ROUTES.includes(name) && target.kind !== 'exchange';
-    if ((isDeath && looksAutomatic) || isRoute) {
+    const isDeath = looksAutomatic && (name === 'x-death' || /^x-(first|last)-death-/.test(name));
+    const isRoute = target.kind !== 'exchange' && FURTHER_ROUTES.includes(name);
+    if (isDeath || isRoute) {
       removed ??= {};
       removed[name] = value;
     } else kept[name] = value;

@@ -38,7 +38,6 @@ export async function replayLocked(course: Course): Promise<ReplayReport> {
   const deaths = watchDeaths(transport, id);
   const delays = watchDelays(transport);
   const exists = new Map<string, Promise<boolean>>();
-  let lockIsStale = false;
   let grown: () => Promise<number> = async () => 0;
   let waiting = 0;
 
@@ -64,8 +63,6 @@ export async function replayLocked(course: Course): Promise<ReplayReport> {
       return known;
     },
     async prepare(sending) {
-      if (lockIsStale) await course.lock.renew();
-      lockIsStale = false;
       await deaths.cover(sending.map(({ taken }) => taken.delivery.message));
       if (canary !== undefined) for (const name of failedQueues(sending, queue)) await delays.cover(name);
     },
@@ -100,9 +97,7 @@ export async function replayLocked(course: Course): Promise<ReplayReport> {
         ...(rate !== undefined && { window: paced * 4 }),
         ...(signal !== undefined && { signal }),
         cameBack: (_, hash) => rows.isSettled(hash),
-        onLost: () => {
-          lockIsStale = true;
-        },
+        afterLoss: () => course.lock.renew(),
         onSeen: (seen, total) =>
           options.onProgress?.({
             total,

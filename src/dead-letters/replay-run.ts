@@ -20,7 +20,7 @@ export interface RunContext extends Omit<ReplayContext, 'time'> {
   readonly pacer: Pacer;
   readonly now: () => number;
   readonly onStep: (step: ReplayStep) => void;
-  /** Before anything of these is sent: the lock is ours, deaths are watched. */
+  /** Before anything of these is sent: deaths are watched. */
   readonly prepare: (sending: readonly Sending[]) => Promise<void>;
   readonly queueExists: (queue: string) => Promise<boolean>;
 }

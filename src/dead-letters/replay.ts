@@ -55,7 +55,8 @@ export async function startReplay(
     const id = newReplayId(full.randomBytes);
     const total = await readyIn(transport, queue);
     const startedAt = full.now();
-    const rows = ledger.begin({ id, queue, target, criteria, limit, total, startedAt });
+    const broker = await transport.identity();
+    const rows = ledger.begin({ id, broker, queue, target, criteria, limit, total, startedAt });
     const record = find(ledger, id);
     return replayLocked({ transport, ledger, lock, record, rows, options, deps: full, isNew: true });
   });
@@ -63,7 +64,7 @@ export async function startReplay(
 
 /**
  * Brings a `running` or `stopped` replay to its end; the report counts what all its runs did. Rejects with `usage` when
- * there is no such replay, or it is finished or abandoned, and as `startReplay`.
+ * there is no such replay, it is finished or abandoned, or of another broker, and as `startReplay`.
  */
 export async function resumeReplay(
   transport: Transport,
@@ -80,7 +81,12 @@ export async function resumeReplay(
       hint: `Begin a new one of "${known.queue}".`,
     });
   }
-  const { queue, target } = known;
+  const { broker, queue, target } = known;
+  if (broker !== (await transport.identity())) {
+    throw new EventsError('usage', `Replay ${known.id} belongs to another broker (${broker})`, {
+      hint: `This one is ${transport.address}. Give the URL or profile that it was begun with.`,
+    });
+  }
   if (target.kind === 'name') await checkTarget(transport, queue, target.queue);
   await readyIn(transport, queue);
   const full = withDefaults(deps);

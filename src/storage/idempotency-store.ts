@@ -93,7 +93,9 @@ class Store implements FileIdempotencyStore {
   complete(key: string, token: string, keepMs: number): Promise<boolean> {
     const wrong = wrongText(key, token) ?? wrongTime(keepMs);
     if (wrong !== undefined) return Promise.reject(wrong);
-    return this.#submit('flush', (table, now) => table.complete(storedKey(key), token, now, now + keepMs));
+    // Not to be kept: a power cut may undo that, and then the key is done for as long as it was to be before.
+    const need = keepMs > 0 ? 'flush' : 'commit';
+    return this.#submit(need, (table, now) => table.complete(storedKey(key), token, now, now + keepMs));
   }
 
   release(key: string, token: string): Promise<boolean> {

@@ -48,7 +48,9 @@ export function prepareKeyTable(database: Database): KeyTable {
   );
   const OWN_CLAIM = 'WHERE hash = ? AND key = ? AND token = ? AND done_at IS NULL';
   const renew = database.prepare(`UPDATE entry SET until = ? ${OWN_CLAIM}`);
-  const complete = database.prepare(`UPDATE entry SET done_at = ?, until = ? ${OWN_CLAIM}`);
+  const complete = database.prepare(
+    'UPDATE entry SET done_at = coalesce(done_at, ?), until = ? WHERE hash = ? AND key = ? AND token = ?',
+  );
   const release = database.prepare(`DELETE FROM entry ${OWN_CLAIM}`);
   const purge = database.prepare(
     `DELETE FROM entry WHERE id IN
@@ -69,11 +71,7 @@ export function prepareKeyTable(database: Database): KeyTable {
       return CLAIMED_NOW;
     },
     renew: (key, token, until) => renew.run(until, hashOf(key), key, token) === 1,
-    complete(key, token, now, until) {
-      if (complete.run(now, until, hashOf(key), key, token) === 1) return true;
-      const row = select.get(hashOf(key), key);
-      return row !== undefined && row[1] === token; // by this token, before
-    },
+    complete: (key, token, now, until) => complete.run(now, until, hashOf(key), key, token) === 1,
     release: (key, token) => release.run(hashOf(key), key, token) === 1,
     find(key, now) {
       const row = select.get(hashOf(key), key);

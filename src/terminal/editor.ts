@@ -16,6 +16,9 @@ export interface EditorFile {
   edit(signal: AbortSignal): Promise<Buffer | undefined>;
   /** Idempotent. */
   remove(): void;
+  /** From now on it stays when the process ends by itself: what was typed is nowhere else. */
+  keep(): void;
+  readonly isKept: boolean;
 }
 
 /**
@@ -25,6 +28,7 @@ export interface EditorFile {
 export function openInEditor(terminal: Terminal, name: string, content: Buffer): EditorFile {
   const folder = mkdtempSync(join(tmpdir(), 'atma-events-edit-'));
   const path = join(folder, name);
+  let isKept = false;
   const remove = () => rmSync(folder, { recursive: true, force: true });
   // A second Ctrl-C ends the process at once, and the file may hold personal data.
   process.once('exit', remove);
@@ -37,6 +41,13 @@ export function openInEditor(terminal: Terminal, name: string, content: Buffer):
     remove() {
       process.off('exit', remove);
       remove();
+    },
+    keep() {
+      isKept = true;
+      process.off('exit', remove);
+    },
+    get isKept() {
+      return isKept;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Terminal } from './io.js';
+import { lineForPeople } from './safe-text.js';
 
 export interface Progress {
   /** `reach`, where the end is known, adds how far it is and the time left. */
@@ -31,6 +32,8 @@ export function startProgress(
 ): Progress {
   const { stderr, environment } = terminal.streams;
   if (!stderr.isTTY || environment.TERM === 'dumb' || quiet) return { update() {}, stop() {} };
+  // Written past the terminal's gate, which would show the carriage return.
+  const label = lineForPeople(what);
   const startedAt = now();
   let drawnAt = startedAt;
   let drawn = false;
@@ -44,7 +47,7 @@ export function startProgress(
       const rate = Math.round((done * 1000) / elapsedMs);
       const failures = failed ? `, ${failed} ${words.failed}` : '';
       const rest = reach === undefined ? '' : reachText(reach, elapsedMs);
-      stderr.write(`\r\x1b[K${what}: ${done} ${words.done}${failures}, ${rate}/s${rest}`);
+      stderr.write(`\r\x1b[K${label}: ${done} ${words.done}${failures}, ${rate}/s${rest}`);
     },
     stop() {
       if (drawn) stderr.write('\r\x1b[K');

@@ -5,7 +5,7 @@
  */
 import { EventsError } from '../core/errors.js';
 import type { Terminal } from './io.js';
-import { hideEmails, hidePasswords, safeLine } from './safe-text.js';
+import { lineForPeople } from './safe-text.js';
 
 /** One of several answers. */
 export interface Choice<Value> {
@@ -94,7 +94,7 @@ async function ask(terminal: Terminal, question: Question, signal: AbortSignal):
   } as Parameters<typeof inquirer.createPromptModule>[0]);
   try {
     const answers: { readonly answer: unknown } = await prompt([
-      { ...question, name: 'answer', message: clean(question.message) },
+      { ...question, name: 'answer', message: lineForPeople(question.message) },
     ]);
     return answers.answer;
   } catch (error) {
@@ -110,13 +110,9 @@ async function ask(terminal: Terminal, question: Question, signal: AbortSignal):
 function numbered<Value>(choices: readonly Choice<Value>[]): object[] {
   return choices.map(({ name, description, checked }, at) => ({
     value: at,
-    name: clean(name),
-    short: clean(name),
-    ...(description !== undefined && { description: clean(description) }),
+    name: lineForPeople(name),
+    short: lineForPeople(name),
+    ...(description !== undefined && { description: lineForPeople(description) }),
     ...(checked !== undefined && { checked }),
   }));
-}
-
-function clean(text: string): string {
-  return hideEmails(hidePasswords(safeLine(text)));
 }

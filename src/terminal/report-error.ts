@@ -1,21 +1,20 @@
 import { isEventsError, messageOf } from '../core/errors.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-codes.js';
 import type { Terminal } from './io.js';
-import { hideEmails, hidePasswords, safeText } from './safe-text.js';
+import { forPeople } from './safe-text.js';
 
 /** Prints an error: what failed, each field's problem, why, what to do next; a stack only with `--debug`. */
 export function reportError(error: unknown, terminal: Terminal, debug: boolean): ExitCode {
   const { errorStyle } = terminal;
-  const clean = (text: string) => hideEmails(hidePasswords(safeText(text)));
-  const lines = [`${errorStyle.red('error:')} ${clean(headline(error))}`];
+  const lines = [`${errorStyle.red('error:')} ${forPeople(headline(error))}`];
   if (isEventsError(error)) {
     for (const { path, message } of error.issues)
-      lines.push(`  ${clean(path || '(whole value)')}: ${clean(message)}`);
+      lines.push(`  ${forPeople(path || '(whole value)')}: ${forPeople(message)}`);
   }
   const cause = error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : '';
-  if (cause && !headline(error).includes(cause)) lines.push(`  cause: ${clean(cause)}`);
-  if (isEventsError(error) && error.hint) lines.push(`  ${clean(error.hint)}`);
-  if (debug && error instanceof Error && error.stack) lines.push(errorStyle.dim(clean(error.stack)));
+  if (cause && !headline(error).includes(cause)) lines.push(`  cause: ${forPeople(cause)}`);
+  if (isEventsError(error) && error.hint) lines.push(`  ${forPeople(error.hint)}`);
+  if (debug && error instanceof Error && error.stack) lines.push(errorStyle.dim(forPeople(error.stack)));
   else if (!isEventsError(error)) lines.push('  This is a defect of atma-events; --debug shows where.');
   terminal.err(lines.join('\n'));
   return isEventsError(error) ? exitCodeOf(error.code) : EXIT.failed;

@@ -39,7 +39,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
 export function startProgram(args: readonly string[], options: CliOptions = {}): RunningCli {
   const child = spawn(process.execPath, args, {
     cwd: options.cwd ?? tmpdir(),
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...stateEnvironment(options), ...options.env },
     stdio: 'pipe',
   });
   let stdout = '';
@@ -77,6 +77,19 @@ export function startProgram(args: readonly string[], options: CliOptions = {}):
 /** Runs the command to its end. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   return startCli(args, { input: '', ...options }).ended;
+}
+
+let sharedState: string | undefined;
+
+/** Ledgers of tests are their own, never the user's: in the folder of the run, where that is not everybody's. */
+export function stateEnvironment({ cwd }: CliOptions): { readonly XDG_STATE_HOME: string } {
+  if (cwd !== undefined) return { XDG_STATE_HOME: cwd };
+  if (sharedState === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), 'atma-state-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    sharedState = folder;
+  }
+  return { XDG_STATE_HOME: sharedState };
 }
 
 /** A folder that is gone after the test. */

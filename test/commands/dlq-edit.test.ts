@@ -1,9 +1,15 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { openLedger } from '../../src/dead-letters/ledger.js';
 import { runCli, temporaryFolder } from './cli.js';
 import { describeDying, die, eventOf, idsIn, messagesIn, toBody } from './dying.js';
 import { KEYS, startOnTerminal, terminalsToBeHad } from './pseudo-terminal.js';
+
+const BIN = fileURLToPath(new URL('../../bin/atma-events.js', import.meta.url));
+const KILLED_EDIT = fileURLToPath(new URL('./programs/killed-edit.mjs', import.meta.url));
 
 /** An editor of this shell script, with the file as `$1`. */
 function editorOf(folder: string, script: string): string {
@@ -87,7 +93,7 @@ describeDying('dlq edit', (broker) => {
     const other = await edit(cwd, { ...eventOf(1), userEmail: 'b@example.com' }, '--dry-run');
     expect(other.stderr).toContain('+   "userEmail": "***@example.com"');
     expect(other.stderr + other.stdout).not.toMatch(/user@|b@/);
-    expect(existsSync(join(cwd, '.atma-events'))).toBe(false);
+    expect(existsSync(join(cwd, 'atma-events'))).toBe(false);
     expect(await idsIn(broker, dlq())).toEqual(['m-1']);
   });
 
@@ -154,6 +160,57 @@ describeDying('dlq edit', (broker) => {
       const [copy] = await messagesIn(broker, broker.notifications);
       expect(copy?.body).toEqual(toBody({ ...eventOf(1), jobId: '11111111-2222-4333-8444-555555555555' }));
       expect(await idsIn(broker, dlq())).toEqual([]);
+    },
+  );
+
+  it.runIf(terminalsToBeHad)(
+    'keeps what was typed when it cannot be sent, and says how to go on',
+    async () => {
+      await die(broker, 1);
+      const folder = temporaryFolder();
+      // While it is edited, somebody else brings the dead letter back.
+      const editor = editorOf(
+        folder,
+        `sed -i 's/"n": 1$/"n": 77/' "$1"; ${process.execPath} ${BIN} replay-dlq ${dlq()} --yes --ledger ${folder}/other.db`,
+      );
+      const temporary = temporaryFolder();
+      const terminal = startOnTerminal(
+        ['dlq', 'edit', dlq(), 'm-1', '--to', broker.assessments],
+        broker.options({ cwd: folder, env: { EDITOR: editor, TMPDIR: temporary } }),
+      );
+      await terminal.shows('Send the edited copy');
+      terminal.types(KEYS.enter);
+      await terminal.shows('is no longer in');
+      expect(await terminal.ended).toBe(1);
+      const [kept = ''] = readdirSync(temporary);
+      const file = join(temporary, kept, 'body.json');
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      expect(readFileSync(file, 'utf8')).toContain('"n": 77');
+      expect(terminal.shown()).toContain(
+        `atma-events dlq edit ${dlq()} m-1 --body ${file} --to ${broker.assessments}`,
+      );
+    },
+  );
+
+  it.runIf(terminalsToBeHad)(
+    'refuses beside a replay that was not finished, before anything is edited',
+    async () => {
+      await die(broker, 1);
+      const cwd = temporaryFolder();
+      const path = join(cwd, 'replays.db');
+      const killed = [broker.url(), path, dlq(), '{}', 'copy-1', 'claimed'];
+      spawnSync(process.execPath, [KILLED_EDIT, ...killed], { stdio: 'inherit' });
+      const ledger = openLedger(path);
+      const [{ id } = { id: '' }] = ledger.list();
+      ledger.close();
+      const editor = editorOf(cwd, `touch ${cwd}/edited`);
+      const terminal = startOnTerminal(
+        ['dlq', 'edit', dlq(), 'm-1', '--ledger', path],
+        broker.options({ cwd, env: { EDITOR: editor } }),
+      );
+      await terminal.shows(`replay-dlq --resume ${id} --ledger ${path}`);
+      expect(await terminal.ended).toBe(2);
+      expect(existsSync(join(cwd, 'edited'))).toBe(false);
     },
   );
 

@@ -28,6 +28,7 @@ describe('the command line', () => {
     ...['list', 'show', 'groups', 'export'].map((name) => ['dlq', name]),
     ['dlq', 'purge'],
     ['dlq', 'edit'],
+    ['dlq', 'settle'],
     ['events', 'list'],
     ['events', 'show'],
     ['events', 'sample'],

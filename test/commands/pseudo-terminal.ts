@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { onTestFinished } from 'vitest';
 import { eventually } from '../await.js';
-import type { CliOptions } from './cli.js';
+import { type CliOptions, stateEnvironment } from './cli.js';
 
 const BIN = fileURLToPath(new URL('../../bin/atma-events.js', import.meta.url));
 
@@ -46,6 +46,7 @@ export function startOnTerminal(args: readonly string[], options: CliOptions = {
         HOME: process.env.HOME,
         TERM: 'xterm',
         SHELL: '/bin/sh',
+        ...stateEnvironment(options),
         ...options.env,
       },
       stdio: 'pipe',

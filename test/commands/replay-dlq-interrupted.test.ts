@@ -53,7 +53,8 @@ describeDying('replay-dlq, interrupted', (broker) => {
     await die(broker, COUNT);
     const cwd = temporaryFolder();
     const ledger = join(cwd, 'mine.db');
-    const args = ['replay-dlq', dlq(), '--rate', '10', '--yes', '--ledger', ledger];
+    const how = ['--rate', '10', '--canary', '30', '--canary-wait', '1500ms', '--max-deaths', '50'];
+    const args = ['replay-dlq', dlq(), ...how, '--yes', '--ledger', 'mine.db'];
     const running = startCli(args, broker.options({ cwd }));
     await using(broker, (transport) =>
       eventually('some have been replayed', async () => {
@@ -64,7 +65,10 @@ describeDying('replay-dlq, interrupted', (broker) => {
     const { exitCode, stderr } = await running.ended;
     expect(exitCode).toBe(130);
     expect(stderr).toContain(`Ledger: ${ledger}`);
-    expect(stderr).toMatch(/continue with: atma-events replay-dlq --resume \S+ --ledger \S+mine\.db\n/);
+    expect(stderr).toMatch(
+      /continue with: atma-events replay-dlq --resume \S+ --rate 10 --canary 30 --canary-wait 1500ms/,
+    );
+    expect(stderr).toContain(`--max-deaths 50 --ledger ${ledger}\n`);
   });
 
   it('killed, it is refused until resumed; then nothing is lost and each duplicate is counted', async () => {
@@ -83,6 +87,24 @@ describeDying('replay-dlq, interrupted', (broker) => {
     const back = await idsIn(broker, broker.notifications);
     expect([...new Set(back)]).toEqual(idsOf(COUNT));
     expect(back.length - COUNT).toBeLessThanOrEqual(possibleDuplicates);
+  });
+
+  it('is known in every folder: the ledger is its user’s', async () => {
+    await die(broker, COUNT);
+    const env = { XDG_STATE_HOME: temporaryFolder() };
+    const args = ['replay-dlq', dlq(), '--rate', '10', '--yes', '--json'];
+    const running = startCli(args, broker.options({ cwd: temporaryFolder(), env }));
+    await using(broker, (transport) =>
+      eventually('some have been replayed', async () => {
+        return ((await transport.counts(broker.notifications))?.ready ?? 0) > 2;
+      }),
+    );
+    running.child.kill('SIGINT');
+    const { id } = JSON.parse((await running.ended).stdout);
+    const elsewhere = broker.options({ cwd: temporaryFolder(), env });
+    const resumed = await runCli(['replay-dlq', '--resume', id, '--json'], elsewhere);
+    expect({ exitCode: resumed.exitCode, stderr: resumed.stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ id, replayed: COUNT, left: 0 });
   });
 
   it('killed, it can be given up, and then a new one may begin', async () => {

@@ -1,15 +1,13 @@
 import { expect, it } from 'vitest';
 import { failureHeader } from '../../src/core/consuming/failure-record.js';
-import { failure } from '../dead-letters/letters.js';
+import { failed, failure } from '../dead-letters/letters.js';
 import { temporaryFolder } from './cli.js';
-import { describeDying, die, eventOf, idsIn, idsOf, toBody, using } from './dying.js';
+import { buried, describeAlone } from './dead-letters.js';
+import { die, eventOf, idsIn, idsOf, toBody, using } from './dying.js';
 import { KEYS, startOnTerminal, terminalsToBeHad } from './pseudo-terminal.js';
 
-describeDying('replay-dlq on a terminal', (broker) => {
-  const dlq = () => `${broker.notifications}_dlq`;
-  // Without the management API only the queues of this suite are known: those of others are not looked into.
-  const options = () =>
-    broker.options({ cwd: temporaryFolder(), env: { RABBITMQ_MANAGEMENT_URL: 'http://127.0.0.1:1' } });
+describeAlone('replay-dlq on a terminal', (broker, dlq) => {
+  const options = () => broker.options({ cwd: temporaryFolder() });
 
   it.runIf(terminalsToBeHad)('lets the operator pick queues, groups and target', async () => {
     await die(broker, 2);
@@ -63,6 +61,38 @@ describeDying('replay-dlq on a terminal', (broker) => {
       expect(await interrupted.ended).toBe(130);
       expect(interrupted.shown()).toContain('nothing was changed');
       expect(await idsIn(broker, dlq())).toEqual(idsOf(2));
+    },
+  );
+
+  it.runIf(terminalsToBeHad)('asks also when what is meant lies beyond what was looked at', async () => {
+    const headers = (exception: string) => failed({ exception, queue: broker.notifications });
+    const many = Array.from({ length: 1000 }, () => ({ body: '{}', headers: headers('TypeError') }));
+    await buried(broker, ...many, {
+      body: '{}',
+      headers: headers('RangeError'),
+      properties: { messageId: 'm-1' },
+    });
+    const filter = 'failure.exception == "RangeError"';
+    const terminal = startOnTerminal(['replay-dlq', dlq(), '--filter', filter], options());
+    await terminal.shows('How many is not known: they lie beyond the first 1,000');
+    terminal.types('n', KEYS.enter);
+    expect(await terminal.ended).toBe(130);
+    expect(await idsIn(broker, broker.notifications)).toEqual([]);
+  });
+
+  it.runIf(terminalsToBeHad)(
+    'without the management API nothing is looked into before it is picked',
+    async () => {
+      await die(broker, 1);
+      const env = { RABBITMQ_MANAGEMENT_URL: 'http://127.0.0.1:1' };
+      const terminal = startOnTerminal(['replay-dlq'], broker.options({ cwd: temporaryFolder(), env }));
+      await terminal.shows(broker.name === 'amqp' ? `${dlq()}: 1` : `${dlq()}: 1 (rejected)`);
+      if (broker.name === 'amqp') {
+        await terminal.shows('rabbitmq-plugins enable rabbitmq_management');
+        expect(terminal.shown()).not.toContain('(rejected)');
+      }
+      terminal.types(KEYS.interrupt);
+      expect(await terminal.ended).toBe(130);
     },
   );
 

@@ -38,7 +38,8 @@ describeDying('replay-dlq', (broker) => {
     });
     expect(await idsIn(broker, broker.notifications)).toEqual(idsOf(7));
     expect(await idsIn(broker, broker.assessments)).toEqual([]);
-    expect(existsSync(join(cwd, '.atma-events', 'replays.db'))).toBe(true);
+    expect(existsSync(join(cwd, 'atma-events', 'replays.db'))).toBe(true);
+    expect(existsSync(join(cwd, '.atma-events'))).toBe(false);
     const [first] = await messagesIn(broker, broker.notifications);
     expect(first?.body).toEqual(toBody(eventOf(1)));
     expect(first?.properties.headers?.['x-replay']).toMatchObject({ id: document.id, from: dlq() });
@@ -267,6 +268,6 @@ describe('replay-dlq, asked for what it cannot do', () => {
     const { exitCode, stderr } = await runCli(['replay-dlq', 'q', '--yes', ...url], { cwd });
     expect(exitCode).toBe(5);
     expect(stderr).not.toContain('s3cret');
-    expect(existsSync(join(cwd, '.atma-events'))).toBe(false);
+    expect(existsSync(join(cwd, 'atma-events'))).toBe(false);
   });
 });

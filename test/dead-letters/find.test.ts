@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { EMPTY_TOPOLOGY, queue } from '../../src/core/topology/model.js';
+import { EMPTY_TOPOLOGY, type QueueSpec, queue } from '../../src/core/topology/model.js';
 import type { Survey, Transport } from '../../src/core/transport.js';
-import { findQueues, requireQueue } from '../../src/dead-letters/find.js';
+import { findDeliveryLimits, findQueues, requireQueue } from '../../src/dead-letters/find.js';
 
 /** A broker with these queues, that tells about them or does not. */
-function broker(queues: ReturnType<typeof queue>[], tells: boolean): Pick<Transport, 'survey' | 'counts'> {
+function broker(queues: QueueSpec[], tells: boolean): Pick<Transport, 'survey' | 'counts'> {
   const known = queues.map((spec) => ({ ...spec, ready: spec.name.length, consumers: 0 }));
   const survey: Survey = tells
     ? { state: 'known', exchanges: [], queues: known, bindings: [] }
@@ -41,9 +41,20 @@ describe('finding dead-letter queues', () => {
   });
 
   it('tells after how many deliveries a queue gives a message up', async () => {
-    const limited = queue('a_dlq', { 'x-queue-type': 'quorum', 'x-delivery-limit': 5 });
-    const found = await findQueues(broker([limited, queue('b_dlq')], true), { topology: EMPTY_TOPOLOGY });
+    const limited = { ...queue('a_dlq'), deliveryLimit: 5 };
+    const transport = broker([limited, queue('b_dlq')], true);
+    const found = await findQueues(transport, { topology: EMPTY_TOPOLOGY });
     expect(found.deadLetterQueues).toEqual([{ name: 'a_dlq', deliveryLimit: 5 }, { name: 'b_dlq' }]);
+    const limits = await findDeliveryLimits(transport);
+    expect(['a_dlq', 'b_dlq', 'none'].map(limits)).toEqual([5, undefined, 'unknown']);
+  });
+
+  it('does not take a queue for one without a limit where the broker does not tell, whatever is declared', async () => {
+    const transport = broker([queue('a_dlq')], false);
+    const known = { topology: { ...EMPTY_TOPOLOGY, queues: [queue('a_dlq')] } };
+    const found = await findQueues(transport, known);
+    expect(found.deadLetterQueues).toEqual([{ name: 'a_dlq', deliveryLimit: 'unknown' }]);
+    expect((await findDeliveryLimits(transport))('a_dlq')).toBe('unknown');
   });
 
   it('finds delay queues by queue and delay, but not what is only named like one', async () => {

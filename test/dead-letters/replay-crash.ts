@@ -31,8 +31,8 @@ export function startProgram(
 }
 
 /** Brings the replay to its end; begins one where the process was killed before it had begun. */
-export function bringToEnd({ transport, ledger, names }: Stage): Promise<ReplayReport> {
-  const unfinished = ledger.unfinished(names.dlq);
+export async function bringToEnd({ transport, ledger, names }: Stage): Promise<ReplayReport> {
+  const unfinished = ledger.unfinished(await transport.identity(), names.dlq);
   return unfinished === undefined
     ? startReplay(transport, ledger, { queue: names.dlq, target: { kind: 'queue' } })
     : resumeReplay(transport, ledger, unfinished.id);

@@ -88,7 +88,7 @@ describeReplay('a replay that is killed', (withStage, kind) => {
       code: 'queue-locked',
       hint: expect.stringContaining('--resume'),
     });
-    const unfinished = ledger.unfinished(names.dlq)?.id ?? '';
+    const unfinished = ledger.unfinished(await transport.identity(), names.dlq)?.id ?? '';
     expect(ledger.abandon(unfinished)).toBe(true);
     expect(await startReplay(transport, ledger, { queue: names.dlq, target })).toMatchObject({ left: 0 });
     other.close();

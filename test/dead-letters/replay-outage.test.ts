@@ -118,8 +118,13 @@ describe.skipIf(!rabbitInstalled)('a replay on RabbitMQ', () => {
       );
       proxy.accept();
       expect(report).toMatchObject({ stopped: 'broker', error: { code: 'unreachable' } });
-      expect(stage.ledger.unfinished(stage.names.dlq)?.id).toBe(report.id);
-      const resumed = await resumeReplay(stage.transport, stage.ledger, report.id);
+      await expect(resumeReplay(stage.transport, stage.ledger, report.id)).rejects.toMatchObject({
+        code: 'usage',
+        message: expect.stringContaining('another broker'),
+      });
+      const again = await viaProxy(PATIENCE_MS);
+      expect(stage.ledger.unfinished(await again.identity(), stage.names.dlq)?.id).toBe(report.id);
+      const resumed = await resumeReplay(again, stage.ledger, report.id);
       expect(resumed.replayed).toBe(COUNT);
       await expectAllBroughtBack(stage, ids, resumed);
     },

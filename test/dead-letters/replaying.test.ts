@@ -151,7 +151,7 @@ describeReplay('a replay', (withStage) => {
     const report = await startReplay(transport, ledger, { queue: names.dlq, target: { kind: 'exchange' } });
     expect(report).toMatchObject({ stopped: 'errors', error: { code: 'exchange-missing' }, replayed: 1 });
     expect(await ready(names.dlq)).toBe(701);
-    expect(ledger.unfinished(names.dlq)).toBeUndefined();
+    expect(ledger.unfinished(await transport.identity(), names.dlq)).toBeUndefined();
   });
 
   it('takes only what is selected, as many as it may, and leaves the order of the rest', async () => {

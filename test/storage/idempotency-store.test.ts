@@ -57,7 +57,7 @@ test('a completed key is done for as long as it is kept, then free', async () =>
   expect(await store.find('k')).toMatchObject({ state: 'claimed', note: '' });
 });
 
-test('completing again is fine for the same token, and nobody else', async () => {
+test('completing again is fine for the same token, and nobody else; the key is then kept from now', async () => {
   const store = scene.open();
   await store.claim('k', LEASE);
   await store.complete('k', 'a', 1_000);
@@ -66,8 +66,20 @@ test('completing again is fine for the same token, and nobody else', async () =>
   expect(await store.complete('other', 'a', 9_000)).toBe(false);
   expect(await store.release('k', 'a')).toBe(false);
   expect(await store.renew('k', 'a', 9_000)).toBe(false);
-  scene.pass(1_000);
+  scene.pass(8_999);
+  expect(await store.find('k')).toMatchObject({ state: 'done', at: scene.time - 8_999 });
+  scene.pass(1);
   expect(await store.find('k')).toEqual({ state: 'free' });
+});
+
+test('a key that is completed again with no time to be kept is free at once, for others too', async () => {
+  const store = scene.open();
+  await store.claim('k', LEASE);
+  await store.complete('k', 'a', 9_000);
+  expect(await store.complete('k', 'a', 0)).toBe(true);
+  expect(await scene.open().find('k')).toEqual({ state: 'free' });
+  expect(await store.claim('k', { token: 'b', leaseMs: 1_000 })).toEqual({ state: 'claimed-now' });
+  expect(await store.complete('k', 'a', 9_000)).toBe(false);
 });
 
 test('with a lease of 0 a key is unknown at once, and its claimant can still complete it', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createTerminal } from '../../src/terminal/io.js';
 import { startProgress } from '../../src/terminal/progress.js';
 
-function line(isTTY: boolean, quiet = false) {
+function line(isTTY: boolean, quiet = false, name = 'orders_dlq') {
   const stderr = Object.assign(new PassThrough(), { isTTY });
   const streams = {
     stdin: new PassThrough(),
@@ -15,7 +15,7 @@ function line(isTTY: boolean, quiet = false) {
   const terminal = createTerminal(streams, { colour: false, input: true, quiet, debug: false });
   let at = 0;
   const start = (words?: { done: string; failed: string }) =>
-    startProgress(terminal, 'orders_dlq', quiet, () => at, words);
+    startProgress(terminal, name, quiet, () => at, words);
   return {
     start,
     pass: (ms: number) => {
@@ -51,6 +51,14 @@ describe('progress', () => {
     expect(shown()).toBe(
       `\r\x1b[Korders_dlq: 1 replayed, 1 died again, 1/s, ${seen} of ${total}, ${time} left`,
     );
+  });
+
+  it('lets no queue name drive the terminal, and hides addresses in it', () => {
+    const { start, pass, shown } = line(true, false, 'a\u001b[2J\nb budi@example.com');
+    const progress = start();
+    pass(1000);
+    progress.update(1, 0);
+    expect(shown()).toBe('\r\x1b[Ka\\x1b[2J\\nb ***@example.com: 1 confirmed, 1/s');
   });
 
   it('is silent where nobody looks', () => {

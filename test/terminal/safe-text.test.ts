@@ -29,8 +29,8 @@ describe('secrets', () => {
   });
 
   it('hides the person in an e-mail address', () => {
-    expect(hideEmails('{"userEmail":"budi.s+x@mail.example.co.id"} @ a@b')).toBe(
-      '{"userEmail":"***@mail.example.co.id"} @ a@b',
+    expect(hideEmails('{"userEmail":"budi.s+x@mail.example.co.id"} @ a@b too')).toBe(
+      '{"userEmail":"***@mail.example.co.id"} @ a@b too',
     );
   });
 });
@@ -57,5 +57,28 @@ describe('output', () => {
     ['<a@b.co>,"c@d.co"', '<***@b.co>,"***@d.co"'],
   ])('hides the whole person in %s', (text, hidden) => {
     expect(hideEmails(text)).toBe(hidden);
+  });
+
+  it.each([
+    ['user john.doe@exampl…', 'user ***@exampl…'],
+    ['user john.doe@example.c…', 'user ***@example.c…'],
+    ['john@… and more', '***@… and more'],
+    ['for john.doe@exam… (cut), then', 'for ***@exam… (cut), then'],
+    ['{"userEmail":"john.doe@exampl', '{"userEmail":"***@exampl'],
+    ['to john.doe@example.', 'to ***@example.'],
+  ])('hides the person in an address that was cut: %s', (text, hidden) => {
+    expect(hideEmails(text)).toBe(hidden);
+  });
+
+  it.each([
+    'npm install @scope/name',
+    'at run (/srv/node_modules/.pnpm/zod@4.1.0/index.js:1:2) later',
+    'zod@4.1',
+    'user@ is missing',
+    'asked for user@',
+    'amqp://guest@localhost',
+    'http://user@host/path',
+  ])('leaves what is no address as it is: %s', (text) => {
+    expect(hideEmails(text)).toBe(text);
   });
 });

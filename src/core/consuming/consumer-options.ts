@@ -2,7 +2,7 @@
 import { EventsError } from '../errors.js';
 import type { Envelope } from '../events/envelope.js';
 import type { ReceivedMessage } from '../message.js';
-import type { CircuitOptions } from './circuit.js';
+import { type CircuitOptions, circuitDefaults } from './circuit-options.js';
 import type { DeadLetterOptions } from './dead-letter-route.js';
 import type { FailureRecord } from './failure-record.js';
 import type { IdempotencyStore } from './idempotency.js';
@@ -44,9 +44,12 @@ export interface ConsumerOptions {
   readonly now?: () => number;
 }
 
-/** The options with their defaults. Throws `usage` on a number out of its range; the transport checks `prefetch`. */
+/** The options with their defaults. Throws `usage` on a number out of its range, before anything is declared. */
 export function withDefaults(options: ConsumerOptions) {
-  const { prefetch = 100, concurrency = prefetch, overdueAfterMs = 24 * 60_000 } = options;
+  const { prefetch = 100, concurrency = prefetch, overdueAfterMs = 24 * 60_000, circuit = {} } = options;
+  if (!Number.isInteger(prefetch) || prefetch < 1 || prefetch > 65_535) {
+    throw new EventsError('usage', `prefetch must be 1 to 65535, got ${prefetch}`);
+  }
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new EventsError('usage', `concurrency must be a whole number from 1, got ${concurrency}`);
   }
@@ -59,7 +62,7 @@ export function withDefaults(options: ConsumerOptions) {
     concurrency,
     overdueAfterMs,
     retry: options.retry ?? {},
-    circuit: options.circuit ?? {},
+    circuit: circuit === false ? circuit : circuitDefaults(circuit),
     consumerName: options.consumerName ?? 'consumer',
     onTrouble: options.onTrouble ?? (() => {}),
     random: options.random ?? Math.random,

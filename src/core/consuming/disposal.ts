@@ -58,20 +58,20 @@ export function createDisposal(deps: DisposalDeps): Disposal {
     if (own !== undefined) await transport.apply({ exchanges: [], queues: [own], bindings: [] });
   }
 
-  async function carryOutClaimed(of: InHand, { decision, doubtful, token }: Claimed): Promise<boolean> {
+  async function carryOutClaimed(of: InHand, { decision, doubtful, record }: Claimed): Promise<boolean> {
     const doubt = { is: doubtful };
     if (decision !== undefined && decision.kind !== 'ok') {
       const kind = decision.kind === 'retry' ? 'retry-copy' : 'dead-letter';
       if (!(await holding.until(of, kind, () => publish(of, decision, doubt)))) return false;
     }
-    if (decisions === undefined || token === undefined) return true;
-    return holding.until(of, 'store', () => decisions.complete(of, token));
+    if (decisions === undefined || record === undefined) return true;
+    return holding.until(of, 'store', () => decisions.complete(of, record));
   }
 
   return {
     carryOutClaimed,
     async carryOut(of, decision) {
-      let claimed: Claimed = { decision, doubtful: false, token: undefined };
+      let claimed: Claimed = { decision, doubtful: false, record: undefined };
       if (decisions !== undefined) {
         const recorded = await holding.until(of, 'store', async () => {
           claimed = await decisions.decide(of, decision);

@@ -4,6 +4,7 @@ import type { ReceivedMessage } from '../message.js';
 import type { HandlerContext, HandlerOnce } from './handler.js';
 import type { InHand } from './in-hand.js';
 import type { Once, OnceOptions, OnceResult } from './once.js';
+import { asPermanent } from './permanent-error.js';
 
 /** What the calls of one consumer have in common. */
 export interface CallSetting {
@@ -14,7 +15,6 @@ export interface CallSetting {
 
 /** One per call, 40,000 a second: `once` costs nothing until it is asked for, and may be destructured. */
 export class HandlerCall implements HandlerContext {
-  readonly message: ReceivedMessage;
   readonly attempt: number;
   readonly signal: AbortSignal;
   readonly #of: InHand;
@@ -22,23 +22,25 @@ export class HandlerCall implements HandlerContext {
   #usedOwnKey = false;
 
   constructor(of: InHand, setting: CallSetting) {
-    this.message = of.arrival.message;
     this.attempt = of.attempt;
     this.signal = setting.signal;
     this.#of = of;
     this.#setting = setting;
   }
 
+  get message(): ReceivedMessage {
+    return this.#of.message;
+  }
+
   get once(): HandlerOnce {
-    return <T>(first: string | (() => T), second?: (() => T) | OnceOptions, third?: OnceOptions) => {
-      if (typeof first !== 'string')
-        return this.#once(this.#ownKey(), first, second as OnceOptions | undefined);
-      return this.#once(Promise.resolve(first), second as () => T, third);
-    };
+    return <T>(first: string | (() => T), second?: (() => T) | OnceOptions, third?: OnceOptions) =>
+      typeof first === 'string'
+        ? this.#once(first, second as () => T, third)
+        : this.#once(undefined, first, second as OnceOptions | undefined);
   }
 
   async #once<T>(
-    key: Promise<string>,
+    key: string | undefined,
     effect: () => T,
     options: OnceOptions | undefined,
   ): Promise<OnceResult<Awaited<T>>> {
@@ -48,11 +50,23 @@ export class HandlerCall implements HandlerContext {
         hint: 'Give consume() a store: { idempotency: openIdempotencyStore(path) }.',
       });
     }
-    return once(await key, effect, options);
+    return once(key ?? this.#ownKey(), effect, options);
   }
 
   /** With the queue, because consumers of several queues may share a store, and each has its own effect. */
-  async #ownKey(): Promise<string> {
+  #ownKey(): string {
+    if (!this.#of.hasId) {
+      const event = `${JSON.stringify(this.#of.event?.type)} came without a message id`;
+      throw asPermanent(
+        new EventsError(
+          'usage',
+          `once() needs a key: ${event}, and two with the same bytes may be two events`,
+          {
+            hint: 'Give it a key of the business, once("refund:<job>", effect), or have the publisher set messageId.',
+          },
+        ),
+      );
+    }
     if (this.#usedOwnKey) {
       throw new EventsError('usage', 'once() without a key was called twice for one event', {
         hint: 'The second effect would be taken for the first one. Give each a key: once("mail:<id>", effect).',

@@ -6,14 +6,17 @@ import type { OnceOptions, OnceResult } from './once.js';
 
 /** `once` for the event being handled; see `Once` for what it promises. */
 export interface HandlerOnce {
-  /** Under the id of this event in this queue. At most once per handler call: a second effect needs a key of its own. */
+  /**
+   * Under the id of this event in this queue. At most once per handler call: a second effect needs a key of its own.
+   * Rejects with `usage` for an event that came without a message id, and the event goes to the DLQ: it needs a key.
+   */
   <T>(effect: () => T, options?: OnceOptions): Promise<OnceResult<Awaited<T>>>;
   /** Under a key of the business (`refund:<job>`), which every consumer and process with the same store shares. */
   <T>(key: string, effect: () => T, options?: OnceOptions): Promise<OnceResult<Awaited<T>>>;
 }
 
 export interface HandlerContext {
-  /** As it was first published, without the traces of retries and replays. */
+  /** As it was first published, without the traces of retries and replays; numbers in its headers are plain. */
   readonly message: ReceivedMessage;
   /** How often the handler has failed with this event: 0 the first time. */
   readonly attempt: number;

@@ -23,11 +23,12 @@ import { Lanes } from './lanes.js';
 import { arrive } from './origin.js';
 import type { OverdueWatch } from './overdue.js';
 import { recordOf } from './record-of.js';
+import { Resting, type RestingDeps } from './resting.js';
 import { createSettling, type Settling } from './settling.js';
-import type { SetTimer } from './timer.js';
+import type { SpentRecords } from './spent-records.js';
 import { countsForCircuit, describeFailure, verdictOn } from './verdict.js';
 
-export interface HandlingDeps {
+export interface HandlingDeps extends RestingDeps {
   readonly queue: string;
   readonly consumerName: string;
   readonly catalog: Catalog;
@@ -38,6 +39,7 @@ export interface HandlingDeps {
   readonly orderBy: ((event: Envelope) => string | undefined) | undefined;
   readonly ladder: Ladder;
   readonly decisions: Decisions | undefined;
+  readonly spentRecords: SpentRecords | undefined;
   readonly disposal: Disposal;
   readonly holding: Holding;
   readonly circuit: Circuit | undefined;
@@ -46,22 +48,20 @@ export interface HandlingDeps {
   readonly setting: CallSetting;
   /** Whether the circuit is to hear of this session: while half-open it wants to know of its probe only. */
   readonly isCurrent: (session: Session) => boolean;
-  readonly now: () => number;
-  readonly setTimer: SetTimer;
 }
 
 export class Handling {
-  /** Deliveries between two attempts in place. */
-  resting = 0;
   readonly #deps: HandlingDeps;
   readonly #lanes: Lanes<InHand>;
+  readonly #resting: Resting;
   readonly #settling: Settling;
   readonly #isDelayQueue: (queue: string) => boolean;
 
   constructor(deps: HandlingDeps) {
     this.#deps = deps;
     this.#lanes = new Lanes(deps.concurrency, (of) => this.#begin(of));
-    this.#settling = createSettling(deps.holding, deps.overdue);
+    this.#resting = new Resting(deps);
+    this.#settling = createSettling(deps.holding, deps.overdue, deps.spentRecords);
     this.#isDelayQueue = deps.ladder.isDelayQueue;
   }
 
@@ -71,6 +71,11 @@ export class Handling {
 
   get waiting(): number {
     return this.#lanes.waiting;
+  }
+
+  /** Deliveries between two attempts in place. */
+  get resting(): number {
+    return this.#resting.count;
   }
 
   receive(delivery: Delivery, session: Session): void {
@@ -98,6 +103,7 @@ export class Handling {
     if (orderBy !== undefined) this.#giveKey(of, event, orderBy);
     if (mayWait) this.#settling.watch(of);
     this.#lanes.enter(of);
+    this.#lookForHalt(of);
   }
 
   /** Nothing of this session begins any more. */
@@ -111,9 +117,9 @@ export class Handling {
     for (const of of session.leftover.splice(0)) this.#settling.handBack(of);
   }
 
-  /** What was not begun will be delivered again. */
+  /** What was not begun will be delivered again. A key stays with who holds it: only what runs or rests gives it up. */
   forget(lost: Epoch): void {
-    for (const of of this.#lanes.takeOut(({ epoch }) => epoch === lost)) this.#letGo(of);
+    for (const of of this.#lanes.takeOut(({ epoch }) => epoch === lost)) this.#settling.handBack(of);
   }
 
   #giveKey(of: InHand, event: Envelope, orderBy: (event: Envelope) => string | undefined): void {
@@ -201,10 +207,12 @@ export class Handling {
     telemetry.processed(performance.now() - startedAt, verdict.kind, {
       error,
       ...(of.event !== undefined && { type: of.event.type }),
+      ...(verdict.kind === 'dead' && { reason: verdict.reason }),
     });
     if (isCurrent(of.session) && countsForCircuit(error, verdict)) circuit?.failed(error);
     if (verdict.kind === 'retry' && orderBy !== undefined) {
-      this.#end(() => void this.#rest(of, verdict.delayMs));
+      this.#end(() => void this.#rest(of, verdict.delayMs, error));
+      this.#lookForHalt(of);
       return;
     }
     const decision: Decision =
@@ -215,13 +223,15 @@ export class Handling {
   }
 
   /** Waits for its next attempt here, where no other of its key can overtake it. */
-  async #rest(of: InHand, delayMs: number): Promise<void> {
-    const { ladder, setTimer } = this.#deps;
-    this.resting++;
-    if (!of.session.retiring) await of.epoch.sleep(ladder.shortened(delayMs), setTimer);
-    this.resting--;
+  async #rest(of: InHand, delayMs: number, error: unknown): Promise<void> {
+    await this.#resting.rest(of, this.#deps.ladder.shortened(delayMs), error);
     if (of.epoch.gone || of.session.retiring) this.#letGo(of);
     else this.#lanes.again(of);
+  }
+
+  #lookForHalt({ session }: InHand): void {
+    if (this.#resting.count === 0 || this.#lanes.running > 0) return;
+    this.#resting.tellIfHalted(session, this.#lanes.waiting);
   }
 
   /** Given up without having been handled. */
@@ -236,7 +246,10 @@ export class Handling {
     const failure = { exception, message: problem.slice(0, LONGEST_PROBLEM) };
     const described = { ...failure, fingerprint: fingerprintOf(failure) };
     const record = this.#record(of, reason, described, new Date(now()).toISOString(), version);
-    telemetry.processed(undefined, 'dead', of.event);
+    telemetry.processed(undefined, 'dead', {
+      reason,
+      ...(of.event !== undefined && { type: of.event.type }),
+    });
     this.#dispose(of, disposal.carryOut(of, { kind: 'dead', record }));
   }
 

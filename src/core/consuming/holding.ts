@@ -37,7 +37,7 @@ export function createHolding({ now, setTimer, closing, onHeld }: HoldingDeps): 
       onHeld({
         kind,
         error,
-        message: of.arrival.message,
+        message: of.message,
         heldMs: now() - since,
         ...(nextTryMs !== undefined && { nextTryMs }),
       });

@@ -36,9 +36,9 @@ export interface IdempotencyStore {
   /** False when the claim is no longer this token's. */
   renew(key: string, token: string, leaseMs: number): Promise<boolean>;
   /**
-   * Done: survives a power cut once resolved (where the store can promise that), and is kept for `keepMs`. True also
-   * when this token had completed it before, so that it can be made again after a failure. False when the claim is no
-   * longer this token's; then nothing was changed.
+   * Done: survives a power cut once resolved (where the store can promise that), and is kept for `keepMs` from now.
+   * Also when this token had completed it before, so that it can be made again after a failure, or with another
+   * `keepMs`; with 0 the key is free. False when the claim is no longer this token's; then nothing was changed.
    */
   complete(key: string, token: string, keepMs: number): Promise<boolean>;
   /** The effect did not happen: the key is free again. */

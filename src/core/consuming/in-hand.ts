@@ -1,8 +1,10 @@
 /** What a consumer has in its hands: deliveries of one session with the broker. */
 import type { Envelope } from '../events/envelope.js';
+import { plainNumbers, type ReceivedMessage } from '../message.js';
 import type { Delivery, QueueSubscription } from '../transport.js';
 import type { Handler } from './handler.js';
 import type { Arrival } from './origin.js';
+import type { RecordClaim } from './record-claim.js';
 import type { SetTimer } from './timer.js';
 
 /**
@@ -54,6 +56,9 @@ export class Session {
   inHand = 0;
   #onDrained: (() => void) | undefined;
 
+  /** `prefetch`: deliveries that it may have in hand. */
+  constructor(readonly prefetch: number) {}
+
   /** What was in hand is lost; what comes now belongs together anew. */
   renew(): void {
     this.epoch.lose();
@@ -93,7 +98,10 @@ export class InHand {
   lookedUp = false;
   /** Its time in hand is watched. */
   watched = false;
+  /** The record of what was decided about it, which nobody needs any more once the broker has the ack. */
+  spent: RecordClaim | undefined;
   readonly epoch: Epoch;
+  #plain: ReceivedMessage | undefined;
 
   constructor(
     readonly delivery: Delivery,
@@ -103,5 +111,16 @@ export class InHand {
     this.epoch = session.epoch;
     this.attempt = arrival.attempt;
     this.firstFailedAt = arrival.firstFailedAt;
+  }
+
+  /** As people and handlers see it: as it was first published, and with plain numbers in its headers. */
+  get message(): ReceivedMessage {
+    this.#plain ??= plainNumbers(this.arrival.message);
+    return this.#plain;
+  }
+
+  /** Without an id two with the same bytes may be two events. */
+  get hasId(): boolean {
+    return Boolean(this.arrival.message.properties.messageId);
   }
 }

@@ -15,6 +15,8 @@ import type { SetTimer } from './timer.js';
 export interface IntakeDeps {
   readonly transport: Pick<Transport, 'consume'>;
   readonly queue: string;
+  /** Events of one key must not overtake each other: no session opens before the one before it is through. */
+  readonly ordered: boolean;
   readonly now: () => number;
   readonly setTimer: SetTimer;
   readonly onDelivery: (delivery: Delivery, session: Session) => void;
@@ -22,6 +24,8 @@ export interface IntakeDeps {
   readonly onRetire: (session: Session) => void;
   /** The broker delivers nothing more to the session: its `leftover` can be handed back. */
   readonly onStopped: (session: Session) => void;
+  /** Everything is settled; the session's subscription can still be asked. Must not reject. */
+  readonly onSettled: (session: Session) => Promise<void>;
   /** What the session had in hand is gone. */
   readonly onLost: (lost: Epoch) => void;
   /** It could not be opened again, and will be tried after `pauseMs`. */
@@ -54,9 +58,9 @@ export class Intake {
 
   /** Opens the first session. Rejects as `Transport.consume` does. */
   open(prefetch: number): Promise<void> {
-    const session = new Session();
+    const session = new Session(prefetch);
     this.#current = session;
-    const opened = this.#openOn(session, prefetch);
+    const opened = this.#openOn(session);
     session.opened = opened.catch(() => {}); // the caller is told
     return opened;
   }
@@ -72,9 +76,9 @@ export class Intake {
   resume(prefetch: number): void {
     this.pause();
     if (this.#stopped) return;
-    const session = new Session();
+    const session = new Session(prefetch);
     this.#current = session;
-    session.opened = this.#reopen(session, prefetch);
+    session.opened = this.#reopen(session);
   }
 
   /** Takes no more for good, once resolved. What is in hand stays in hand. */
@@ -97,12 +101,11 @@ export class Intake {
     this.#sessions.clear();
   }
 
-  async #openOn(session: Session, prefetch: number): Promise<void> {
+  async #openOn(session: Session): Promise<void> {
     const { transport, queue, onDelivery } = this.#deps;
     const onLost = () => this.#lost(session);
-    const subscription = await transport.consume(queue, { prefetch, onLost }, (delivery) =>
-      onDelivery(delivery, session),
-    );
+    const options = { prefetch: session.prefetch, exactHeaders: true, onLost };
+    const subscription = await transport.consume(queue, options, (delivery) => onDelivery(delivery, session));
     session.subscription = subscription;
     this.#sessions.add(session);
     subscription.ended.catch((error: unknown) => {
@@ -115,12 +118,14 @@ export class Intake {
     if (this.#stopped && !session.retiring) await subscription.stop();
   }
 
-  async #reopen(session: Session, prefetch: number): Promise<void> {
-    const { now, setTimer, onHindrance, onEnd } = this.#deps;
+  async #reopen(session: Session): Promise<void> {
+    const { ordered, now, setTimer, onHindrance, onEnd } = this.#deps;
+    // What is still in hand may fail and be handed back: what follows it must not be taken before that.
+    if (ordered) await Promise.all(this.#retiring);
     const since = now();
     for (let pauseMs = FIRST_PAUSE_MS; !session.retiring; pauseMs = Math.min(LAST_PAUSE_MS, pauseMs * 2)) {
       try {
-        await this.#openOn(session, prefetch);
+        await this.#openOn(session);
         return;
       } catch (error) {
         if (isEventsError(error, 'closed') || session.retiring) return;
@@ -157,6 +162,7 @@ export class Intake {
     });
     this.#deps.onStopped(session);
     await session.drained();
+    await this.#deps.onSettled(session);
     await session.subscription?.close().catch(() => {
       // The same.
     });

@@ -1,7 +1,9 @@
 /** Acks and hand-backs: the end of each delivery's time in hand. */
+import type { Settlement } from '../transport.js';
 import type { Holding } from './holding.js';
 import type { InHand } from './in-hand.js';
 import type { OverdueWatch } from './overdue.js';
+import type { SpentRecords } from './spent-records.js';
 
 export interface Settling {
   /** Done with it: the queue forgets it. */
@@ -12,12 +14,22 @@ export interface Settling {
   watch(of: InHand): void;
 }
 
-export function createSettling(holding: Holding, overdue: OverdueWatch<InHand>): Settling {
+export function createSettling(
+  holding: Holding,
+  overdue: OverdueWatch<InHand>,
+  spentRecords: SpentRecords | undefined,
+): Settling {
   function settle(of: InHand, how: 'ack' | 'requeue'): void {
     if (of.watched) overdue.ended(of);
     of.session.release();
     if (of.epoch.gone) return; // it will be delivered again
-    of.delivery[how]().catch((error: unknown) => settleAgain(of, how, error));
+    settleNow(of, how).catch((error: unknown) => settleAgain(of, how, error));
+  }
+
+  function settleNow(of: InHand, how: 'ack' | 'requeue'): Promise<Settlement> {
+    const outcome = of.delivery[how]();
+    if (how === 'ack' && of.spent !== undefined) spentRecords?.acked(of.session, of.spent, outcome);
+    return outcome;
   }
 
   /**
@@ -31,7 +43,7 @@ export function createSettling(holding: Holding, overdue: OverdueWatch<InHand>):
       const failed = first;
       first = undefined;
       if (failed !== undefined) throw failed.failure;
-      await of.delivery[how]();
+      await settleNow(of, how);
     };
     void holding.until(of, 'settle', again).then(() => of.session.release());
   }

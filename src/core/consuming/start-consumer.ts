@@ -9,7 +9,8 @@ import { consumerTelemetry, messagingSystem } from '../telemetry.js';
 import type { Topology } from '../topology/model.js';
 import type { Transport } from '../transport.js';
 import { callOut } from './call-out.js';
-import type { Circuit, CircuitDeps, CircuitOptions } from './circuit.js';
+import type { Circuit, CircuitDeps } from './circuit.js';
+import type { CircuitOptions } from './circuit-options.js';
 import type { CloseOptions, Consumer } from './consumer.js';
 import { type ConsumerOptions, withDefaults } from './consumer-options.js';
 import { type DeadLetterRoute, deadLetterRoute } from './dead-letter-route.js';
@@ -23,7 +24,8 @@ import { Intake } from './intake.js';
 import { createLadder, type Ladder } from './ladder.js';
 import { createOnce } from './once.js';
 import { watchOverdue } from './overdue.js';
-import type { SetTimer } from './timer.js';
+import { createSpentRecords } from './spent-records.js';
+import { countingTimer as setTimer } from './timer.js';
 import type { Trouble } from './trouble.js';
 
 /** What a consumer works on. */
@@ -35,12 +37,6 @@ export interface ConsumerSystem<M extends EventMap> {
 }
 
 const CLOSE_DEADLINE_MS = 10_000;
-
-/** Counts for the process: as long as a delivery is held back, there is work. */
-const setTimer: SetTimer = (work, ms) => {
-  const timer = setTimeout(work, ms);
-  return () => clearTimeout(timer);
-};
 
 /**
  * Declares the delay queues and starts consuming. Rejects as `Transport.consume` and `Transport.apply` do, and with
@@ -58,6 +54,18 @@ export async function startConsumer<M extends EventMap>(
   const { prefetch, concurrency, orderBy, consumerName, now, idempotency } = options;
   const ladder = createLadder(queue, options.retry, topology, options.random);
   const route = deadLetterRoute(queue, topology, options.deadLetter);
+  const circuit = await circuitOf(options.circuit, {
+    now,
+    // Nothing else tells of the work while nothing is taken: a process on the embedded broker would end.
+    setTimer,
+    onChange(state, error, pauseMs) {
+      telemetry.circuit(state);
+      if (state === 'open') {
+        intake.pause();
+        tell({ kind: 'circuit-open', queue, error, nextTryMs: pauseMs });
+      } else intake.resume(state === 'half-open' ? 1 : prefetch);
+    },
+  });
   // With an order nothing leaves the process between two attempts.
   await declare(transport, queue, orderBy === undefined ? ladder : undefined, route);
 
@@ -75,7 +83,7 @@ export async function startConsumer<M extends EventMap>(
   const overdue = watchOverdue<InHand>({
     afterMs: options.overdueAfterMs,
     now: () => performance.now(),
-    onOverdue: ({ arrival: { message } }, heldMs) => tell({ kind: 'overdue', queue, message, heldMs }),
+    onOverdue: ({ message }, heldMs) => tell({ kind: 'overdue', queue, message, heldMs }),
   });
   const holding = createHolding({
     now,
@@ -84,23 +92,14 @@ export async function startConsumer<M extends EventMap>(
     onHeld: (held) => tell({ ...held, queue }),
   });
   const decisions = idempotency && createDecisions(idempotency, queue);
+  const spentRecords = decisions && createSpentRecords(decisions.forget);
   const disposal = createDisposal({
     transport,
     ladder,
     route,
     decisions,
     holding,
-    onDeadLetter: (record, of) => callOut(() => options.onDeadLetter?.(record, of.arrival.message)),
-  });
-  const circuit = await circuitOf(options.circuit, {
-    now,
-    onChange(state, error, pauseMs) {
-      telemetry.circuit(state);
-      if (state === 'open') {
-        intake.pause();
-        tell({ kind: 'circuit-open', queue, error, nextTryMs: pauseMs });
-      } else intake.resume(state === 'half-open' ? 1 : prefetch);
-    },
+    onDeadLetter: (record, of) => callOut(() => options.onDeadLetter?.(record, of.message)),
   });
   const handling = new Handling({
     queue,
@@ -112,6 +111,7 @@ export async function startConsumer<M extends EventMap>(
     orderBy,
     ladder,
     decisions,
+    spentRecords,
     disposal,
     holding,
     circuit,
@@ -131,6 +131,7 @@ export async function startConsumer<M extends EventMap>(
     isCurrent: (session) => intake.isCurrent(session),
     now,
     setTimer,
+    onHalted: (halted) => tell({ ...halted, queue }),
   });
   let fail: (error: unknown) => void = () => {};
   let finish: () => void = () => {};
@@ -142,11 +143,13 @@ export async function startConsumer<M extends EventMap>(
   const intake: Intake = new Intake({
     transport,
     queue,
+    ordered: orderBy !== undefined,
     now,
     setTimer,
     onDelivery: (delivery, session) => handling.receive(delivery, session),
     onRetire: (session) => handling.retire(session),
     onStopped: (session) => handling.handBackLeftover(session),
+    onSettled: async (session) => spentRecords?.free(session),
     onLost: (lost) => handling.forget(lost),
     onHindrance: (error, nextTryMs) => tell({ kind: 'consume', queue, error, nextTryMs }),
     onEnd(error) {
@@ -158,6 +161,7 @@ export async function startConsumer<M extends EventMap>(
 
   function release(): void {
     circuit?.close();
+    spentRecords?.close();
     overdue.close();
     telemetry.close();
   }

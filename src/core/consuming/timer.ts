@@ -12,3 +12,9 @@ export const unrefTimer: SetTimer = (work, ms) => {
   timer.unref();
   return () => clearTimeout(timer);
 };
+
+/** The same, but the process lives as long as it runs: for when there is work, and nothing else tells of it. */
+export const countingTimer: SetTimer = (work, ms) => {
+  const timer = setTimeout(work, Math.min(ms, LONGEST_MS));
+  return () => clearTimeout(timer);
+};

@@ -22,10 +22,26 @@ export interface HeldBack {
   readonly nextTryMs?: number;
 }
 
+/**
+ * With an order: all that the prefetch allows is in hand, and waits for the next attempt of an event that failed, or of
+ * several. Nothing is handled until then.
+ */
+export interface Halted {
+  readonly kind: 'halted';
+  /** What is tried next, as it was first published, and why it failed. */
+  readonly message: ReceivedMessage;
+  readonly error: unknown;
+  /** Milliseconds until then. */
+  readonly nextTryMs: number;
+  /** Deliveries in hand. */
+  readonly inHand: number;
+}
+
 export type Trouble = { readonly queue: string } & (
   | HeldBack
   /** The circuit opened: nothing is taken for `nextTryMs`. */
   | { readonly kind: 'circuit-open'; readonly error: unknown; readonly nextTryMs: number }
+  | Halted
   /** The queue cannot be consumed again after the circuit was open. */
   | { readonly kind: 'consume'; readonly error: unknown; readonly nextTryMs: number }
   /** The consumer is over: its queue is gone, say. */
@@ -50,6 +66,8 @@ export function describeTrouble(trouble: Trouble): string {
       return `${nameOf(trouble.message)} in ${queue} waits: it cannot be settled. ${reason(trouble)}`;
     case 'circuit-open':
       return `The consumer of ${queue} takes nothing for ${seconds(trouble.nextTryMs)}, because its handlers keep failing; the queue keeps the events. Last failure: ${messageOf(trouble.error)}`;
+    case 'halted':
+      return `The consumer of ${queue} handles nothing until ${nameOf(trouble.message)} is tried again in ${seconds(trouble.nextTryMs)}: it failed, and all of the ${trouble.inHand} deliveries that the prefetch allows wait for it, or for others that failed, because events of one key keep their order. Last failure: ${sentence(messageOf(trouble.error))} If trying again cannot help, have the handler throw a PermanentError; a larger prefetch leaves room for other keys.`;
     case 'consume':
       return `${queue} cannot be consumed. ${reason(trouble)}`;
     case 'ended':

@@ -9,7 +9,9 @@
  * All goes back by closing the channel, never by basic.nack: without a delivery limit a quorum queue puts what is
  * nacked behind everything else (rabbit_fifo.erl, `requeue`), and with one it mixes up more than 32 at once. What a
  * lost channel held it takes back at the front and in order, consumer by consumer in order of their tags; that order
- * holds for at most 32 consumers (Erlang's small maps are sorted, larger ones hashed), hence MOST_CHUNKS.
+ * holds for at most 32 consumers (Erlang's small maps are sorted, larger ones hashed), hence MOST_CHUNKS. At the front,
+ * but behind what it was handed back before (`returns` of rabbit_fifo.erl, a queue of its own): of those all must be
+ * taken, or the ones that were looked at come back behind the others.
  *
  * It leaves traces: the redelivered flag, the delivery count of quorum queues, and while it runs consumers
  * do not get the messages that it holds.
@@ -52,23 +54,42 @@ export async function* browseQueue(
   }, entity);
   // What arrives while browsing would come after these; without this bound a busy queue never ends.
   let left = Math.min(options.limit ?? Number.POSITIVE_INFINITY, ready);
+  let chunk = 0;
+  let taken = 0;
+  let bytes = 0;
+  /** What was taken last was handed back before, and there may be more of that kind. */
+  let wasReturned = false;
+  const take = async (most: number) => {
+    const size = Math.min(chunkSize(chunk, most, bytes / Math.max(1, taken)), most);
+    const messages = await takeChunk(wire, channel, queue, size, chunk++);
+    for (const { content } of messages) bytes += content.length;
+    taken += messages.length;
+    wasReturned = messages.length === size && isReturned(messages.at(-1));
+    return { messages, isLast: messages.length < size };
+  };
   try {
-    let bytes = 0;
-    for (let chunk = 0, taken = 0; left > 0; chunk++) {
-      const size = Math.min(chunkSize(chunk, left, bytes / Math.max(1, taken)), left);
-      const messages = await takeChunk(wire, channel, queue, size, chunk);
-      for (const message of messages) {
-        bytes += message.content.length;
-        yield receivedMessage(message);
-      }
-      taken += messages.length;
-      left = messages.length < size ? 0 : left - size;
+    while (left > 0) {
+      const { messages, isLast } = await take(left);
+      left = isLast ? 0 : left - messages.length;
+      yield* messages.map(receivedMessage);
     }
   } catch (error) {
+    wasReturned = false;
     throw link.isClosed ? closedError() : channelFailure(error, address, entity);
   } finally {
+    try {
+      while (wasReturned && taken < ready) await take(ready - taken);
+    } catch {
+      // The channel went, and with it all goes back.
+    }
     await putBack(wire, channel, queue, ready);
   }
+}
+
+/** Of a quorum queue, and taken before. */
+function isReturned(message: ConsumeMessage | undefined): boolean {
+  const headers = message?.properties.headers ?? {};
+  return headers['x-delivery-count'] !== undefined || headers['x-acquired-count'] !== undefined;
 }
 
 /** How many messages to take at once: `left` are left, and those so far had `averageBytes`. */

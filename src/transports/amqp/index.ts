@@ -9,6 +9,7 @@ import { declareTopology, removeEntities } from './declare.js';
 import { closedError } from './failures.js';
 import { inspectTopology } from './inspect.js';
 import { Link, type LinkOptions } from './link.js';
+import { clusterName } from './management.js';
 import { Publisher } from './publisher.js';
 import { surveyBroker } from './survey.js';
 import { openTap } from './tap.js';
@@ -114,6 +115,13 @@ export function createAmqpTransport(url: string, options: AmqpOptions = {}): Tra
     async open() {
       ensureOpen();
       if (consuming.current === undefined) await publishing.use();
+    },
+
+    async identity() {
+      ensureOpen();
+      const cluster = await consuming.run(async (wire) => clusterName(wire));
+      const { host, port, vhost } = address;
+      return `${cluster} at ${host.toLowerCase()}:${port}/${encodeURIComponent(vhost)}`;
     },
 
     async inspect(topology) {

@@ -7,6 +7,7 @@ import type {
   QueueSpec,
 } from '../../core/topology/model.js';
 import type { AmqpAddress } from './address.js';
+import { deliveryLimitOf } from './delivery-limit.js';
 import { managementAccess } from './management-access.js';
 import type { Wire } from './wire.js';
 
@@ -28,6 +29,8 @@ export interface Everything {
 /** Counts are undefined while the API has no statistics of the queue. */
 export interface ListedQueue {
   readonly spec: QueueSpec;
+  /** Undefined: none. */
+  readonly deliveryLimit: number | undefined;
   readonly ready: number | undefined;
   readonly consumers: number | undefined;
 }
@@ -43,7 +46,8 @@ const LIST_TIMEOUT_MS = 30_000;
 
 /** Statistics of exchanges (rates) are the larger part of the answer, and nobody here wants them. */
 const EXCHANGE_COLUMNS = 'disable_stats=true&columns=name,type,durable,auto_delete,arguments';
-const QUEUE_COLUMNS = 'columns=name,durable,exclusive,auto_delete,arguments,messages_ready,consumers';
+const QUEUE_COLUMNS =
+  'columns=name,type,durable,exclusive,auto_delete,arguments,effective_policy_definition,messages_ready,consumers';
 const BINDING_COLUMNS = 'columns=source,destination,destination_type,routing_key';
 
 /** The API of the broker at the other end of `wire`, or the reason why there is none. */
@@ -53,12 +57,11 @@ export async function findManagement(wire: Wire, options: ManagementOptions): Pr
   if (typeof access === 'string') return access;
   const { base, authorization } = access;
   const ask: Ask = (path, timeoutMs = TIMEOUT_MS) => get(`${base}/api/${path}`, authorization, timeoutMs);
-  const expected = (wire.model.connection.serverProperties as { readonly cluster_name?: string })
-    .cluster_name;
+  const expected = clusterName(wire);
   try {
     const overview = record((await ask('overview')) ?? {});
     if (overview.cluster_name === expected)
-      return makeManagement(ask, base, encodeURIComponent(address.vhost));
+      return makeManagement(ask, base, encodeURIComponent(address.vhost), String(overview.rabbitmq_version));
     return `the management API at ${base} belongs to another broker`;
   } catch (error) {
     return whyNot(base, error);
@@ -67,7 +70,12 @@ export async function findManagement(wire: Wire, options: ManagementOptions): Pr
 
 type Ask = (path: string, timeoutMs?: number) => Promise<unknown>;
 
-function makeManagement(ask: Ask, base: string, vhost: string): Management {
+/** As the broker tells it when a connection opens. */
+export function clusterName(wire: Wire): string | undefined {
+  return (wire.model.connection.serverProperties as { readonly cluster_name?: string }).cluster_name;
+}
+
+function makeManagement(ask: Ask, base: string, vhost: string, version: string): Management {
   const list = async (what: string, columns: string) => {
     const found = await ask(`${what}/${vhost}?${columns}`, LIST_TIMEOUT_MS);
     // 404: the virtual host was deleted meanwhile.
@@ -99,6 +107,12 @@ function makeManagement(ask: Ask, base: string, vhost: string): Management {
           exchanges: exchanges.filter(({ name }) => name !== '').map(toExchange),
           queues: queues.map((queue) => ({
             spec: toQueue(queue),
+            deliveryLimit: deliveryLimitOf(
+              queue.type ?? record(queue.arguments)['x-queue-type'],
+              record(queue.arguments)['x-delivery-limit'],
+              record(queue.effective_policy_definition)['delivery-limit'],
+              version,
+            ),
             ready: count(queue.messages_ready),
             consumers: count(queue.consumers),
           })),

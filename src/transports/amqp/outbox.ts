@@ -6,8 +6,9 @@
  * continuations publish again in one turn, and the broker would idle until all are encoded (12 ms). Not each
  * message in a write of its own, because a system call costs 7 microseconds.
  */
+import type { Cursor } from './cursor.js';
 import type { PublishFields } from './messages.js';
-import { type Cursor, PLAIN_BYTES, writePublish } from './publish-frames.js';
+import { PLAIN_BYTES, writePublish } from './publish-frames.js';
 
 /** What is below this: where bytes go, and amqplib's way to send a message, which ends in `append`. */
 export interface OutboxTarget {

@@ -19,14 +19,18 @@ export async function surveyBroker(wire: Wire, options: ManagementOptions): Prom
  * With its counts. The API knows none yet of a queue that is seconds old, or of any soon after the broker started, and
  * never any where its statistics are switched off; a depth of 0 would be a lie, so the queue is asked itself.
  */
-async function counted(wire: Wire, { spec, ready, consumers }: ListedQueue): Promise<QueueDescription> {
-  if (ready !== undefined && consumers !== undefined) return { ...spec, ready, consumers };
+async function counted(
+  wire: Wire,
+  { spec, deliveryLimit, ready, consumers }: ListedQueue,
+): Promise<QueueDescription> {
+  const known = { ...spec, ...(deliveryLimit !== undefined && { deliveryLimit }) };
+  if (ready !== undefined && consumers !== undefined) return { ...known, ready, consumers };
   try {
-    return { ...spec, ...((await countQueue(wire, spec.name)) ?? NOTHING) };
+    return { ...known, ...((await countQueue(wire, spec.name)) ?? NOTHING) };
   } catch (error) {
     // Exclusive to another connection, say: nobody but its owner may ask.
     if (replyCode(error) === undefined || wire.closed) throw error;
-    return { ...spec, ...NOTHING };
+    return { ...known, ...NOTHING };
   }
 }
 

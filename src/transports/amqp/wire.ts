@@ -12,7 +12,7 @@ import type { Duplex } from 'node:stream';
 import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
 import type { PublishFields } from './messages.js';
 import { Outbox } from './outbox.js';
-import { headersOf } from './typed-headers.js';
+import { headersOf, mayHaveLostTypes } from './typed-headers.js';
 
 interface InnerConnection {
   readonly stream: Duplex;
@@ -119,7 +119,7 @@ function observeHeaders(connection: InnerConnection): Set<number> {
     const payload = headerPayload(this.rest, channels);
     const frame = original.call(this);
     if (payload !== undefined && frame !== false && frame.fields?.headers !== undefined) {
-      frame.fields.headers = headersOf(payload);
+      if (mayHaveLostTypes(payload)) frame.fields.headers = headersOf(payload);
     }
     return frame;
   };

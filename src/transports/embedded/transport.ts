@@ -3,6 +3,7 @@
  * `publish` is over in less time than those modules take to load.
  */
 
+import { resolve } from 'node:path';
 import { callOut } from '../../core/consuming/call-out.js';
 import { EventsError, exchangeMissing, queueMissing } from '../../core/errors.js';
 import type { OutgoingMessage, ReceivedMessage } from '../../core/message.js';
@@ -65,6 +66,10 @@ export class EmbeddedTransport implements Transport {
   async open(): Promise<void> {
     this.#assertOpen();
     await this.#broker.open();
+  }
+
+  identity(): Promise<string> {
+    return Promise.resolve(`embedded:${resolve(this.address.slice('embedded:'.length))}`);
   }
 
   async inspect(topology: Topology): Promise<TopologyObservation> {

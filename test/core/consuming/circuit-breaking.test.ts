@@ -1,8 +1,11 @@
 /** A consumer whose handlers keep failing leaves its events in the queue, probes, and goes on. */
 import { expect } from 'vitest';
 import { PermanentError } from '../../../src/index.js';
-import { eventually, gate } from '../../await.js';
+import { eventually, gate, within } from '../../await.js';
+import { runProgram } from '../../transports/embedded/child.js';
 import { onBothBrokers } from './stage.js';
+
+const PROGRAM = new URL('./programs/circuit-opens.mjs', import.meta.url).href;
 
 /** Opens after two failures, for so long that a test sees it; probes when `openMs` is short. */
 const circuit = (openMs: number) => ({ window: 2, threshold: 1, openMs });
@@ -96,6 +99,20 @@ onBothBrokers('the circuit of a consumer', (test, stage) => {
     for (let n = 0; n < 5; n++) await bus.publish('order.paid', { order: 'A', n });
     await dead(5);
     expect(consumer.state().circuit).toBe('closed');
+  });
+
+  test('a process whose only work it is lives on while it is open', async () => {
+    const { url, names, bus, ready } = await stage();
+    await bus.transport.publish({
+      exchange: '',
+      routingKey: names.queue,
+      body: Buffer.from('{}'),
+      properties: { type: 'thing.happened' },
+    });
+    const child = runProgram(PROGRAM, JSON.stringify({ url, queue: names.queue }));
+    expect(await within('it ends', child.exited(), 20_000)).toBe(0);
+    expect(child.lines).toEqual(['open', 'handled']);
+    await eventually('acked', async () => (await ready(names.queue)) === 0);
   });
 
   test('closing while it is open ends it at once', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type CircuitOptions, createCircuit } from '../../../src/core/consuming/circuit.js';
+import { createCircuit } from '../../../src/core/consuming/circuit.js';
+import type { CircuitOptions } from '../../../src/core/consuming/circuit-options.js';
 import { manualTime } from './manual-time.js';
 
 const DOWN = new Error('database down');

@@ -1,8 +1,8 @@
 /** With a store: whoever gets a delivery after a crash carries out what was decided, and does not handle it again. */
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { startConsumer } from '../../../src/core/consuming/start-consumer.js';
 import { type Delivery, exchange, PermanentError, type Transport } from '../../../src/index.js';
-import { eventually, within } from '../../await.js';
+import { eventually, gate, within } from '../../await.js';
 import { onBothBrokers, type Stage } from './stage.js';
 
 const DLX_BACK = ({ dlx, dlq }: Stage['names']) => ({
@@ -143,6 +143,91 @@ onBothBrokers('decisions on record', (test, stage) => {
     expect(attempts).toEqual(['A/0', 'A/1', 'A/0', 'A/1']);
   });
 
+  test('the same event published once more is handled once more, also when it was handed back first', async () => {
+    const at = await stage();
+    const { bus, names, options, ready } = at;
+    const idempotency = at.store();
+    const publish = (order: string) =>
+      bus.publish('order.paid', { order }, { id: order, time: new Date(1_700_000_000_000) });
+    const handled: string[] = [];
+    const first = await bus.consume(
+      names.queue,
+      {
+        async 'order.paid'({ id }, { attempt }) {
+          if (attempt === 0) throw new Error('no');
+          handled.push(id);
+        },
+      },
+      options({ idempotency }),
+    );
+    await publish('A');
+    await eventually('its second attempt succeeds', () => handled.length === 1);
+    await first.close();
+    await publish('B');
+    await publish('A');
+    const door = gate();
+    const second = await bus.consume(
+      names.queue,
+      { 'order.paid': () => door.opened },
+      options({ idempotency, concurrency: 1 }),
+    );
+    await eventually('A waits behind B', () => second.state().waiting === 1);
+    const closed = second.close();
+    await eventually('A is handed back', async () => (await ready(names.queue)) === 1);
+    door.open();
+    await closed;
+    await bus.consume(
+      names.queue,
+      { 'order.paid': ({ id }) => void handled.push(id) },
+      options({ idempotency }),
+    );
+    await eventually('A is handled', () => handled.length === 2);
+    expect(handled).toEqual(['A', 'A']);
+  });
+
+  test('a record is free about a second after the ack, and stays as long as the broker may not have that', async () => {
+    const at = await stage();
+    const { bus, names, options } = at;
+    const store = at.store();
+    const kept: number[] = [];
+    const idempotency = {
+      ...store,
+      close: () => store.close(),
+      find: (key: string) => store.find(key),
+      release: (key: string, token: string) => store.release(key, token),
+      renew: (...claim: Parameters<typeof store.renew>) => store.renew(...claim),
+      claim: (...claim: Parameters<typeof store.claim>) => store.claim(...claim),
+      async complete(key: string, token: string, keepMs: number) {
+        const done = await store.complete(key, token, keepMs);
+        if (keepMs === 0) expect(await store.find(key)).toEqual({ state: 'free' });
+        kept.push(keepMs);
+        return done;
+      },
+    };
+    const handlers = {
+      'order.paid'() {
+        throw new PermanentError('no');
+      },
+    };
+    const losing = await startConsumer(
+      { transport: losingAcks(bus.transport), catalog: bus.catalog, topology: at.topology },
+      names.queue,
+      handlers,
+      options({ idempotency }),
+    );
+    await bus.publish('order.paid', { order: 'A' });
+    await eventually('it is decided', () => kept.length === 1);
+    await losing.close();
+    expect(kept).toEqual([604_800_000]);
+    // It comes again, is known to be decided, and is acked: now nobody needs the record.
+    await bus.consume(names.queue, handlers, options({ idempotency }));
+    await eventually('its record is free', () => kept.length === 2);
+    await bus.publish('order.paid', { order: 'B' });
+    await eventually('another comes and goes', () => kept.length === 4);
+    expect(kept).toEqual([604_800_000, 0, 604_800_000, 0]);
+    expect(at.deadLettered).toHaveLength(2);
+  });
+
   test('a store that does not answer holds the event back, and says so', async () => {
     const at = await stage();
     const { bus, names, options, troubles, dead } = at;
@@ -202,6 +287,59 @@ onBothBrokers('decisions on record', (test, stage) => {
     const { id } = await bus.publish('order.paid', { order: 'A' });
     await eventually('three attempts', () => attempts === 3);
     expect(effects).toEqual([id, 'refund']);
+  });
+
+  test('an effect without a key is refused at once for an event without an id: two may have the same bytes', async () => {
+    const at = await stage();
+    const { names, options, dead, send } = at;
+    let effects = 0;
+    let attempts = 0;
+    await at.bus.consume(
+      names.queue,
+      {
+        async 'order.paid'({ data }, { once }) {
+          attempts++;
+          if (data.order === 'keyed') await once('by the order', () => void effects++);
+          else await once(() => void effects++);
+        },
+      },
+      options({ idempotency: at.store() }),
+    );
+    await send('{"order":"A"}');
+    await send('{"order":"A"}');
+    await send('{"order":"A"}', { messageId: '' });
+    for (const { record } of await dead(3)) {
+      expect(record).toMatchObject({ reason: 'permanent', attempts: 1 });
+      expect(record.message).toContain('needs a key');
+    }
+    await send('{"order":"keyed"}');
+    await eventually('an effect with a key happens', () => effects === 1);
+    expect(attempts).toBe(4);
+  });
+
+  test('effects asked for side by side without a store all reject, and nothing else does', async () => {
+    const { bus, names, options } = await stage();
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => void process.off('unhandledRejection', note));
+    let outcomes: PromiseSettledResult<unknown>[] = [];
+    await bus.consume(
+      names.queue,
+      {
+        async 'order.paid'(_event, { once }) {
+          outcomes = await Promise.allSettled([once(() => 1), once(() => 2)]);
+        },
+      },
+      options(),
+    );
+    await bus.publish('order.paid', { order: 'A' });
+    await eventually('both are refused', () => outcomes.length === 2);
+    expect(outcomes).toMatchObject([
+      { reason: { code: 'usage', message: expect.stringContaining('has no idempotency store') } },
+      { reason: { code: 'usage', message: expect.stringContaining('has no idempotency store') } },
+    ]);
+    expect(unhandled).toEqual([]);
   });
 
   test('a second effect without a key of its own is refused, as is once without a store', async () => {

@@ -12,7 +12,7 @@ function stage() {
   const time = manualTime();
   const told: HeldBack[] = [];
   let closing = false;
-  const session = new Session();
+  const session = new Session(100);
   const arrival = {
     message,
     attempt: 0,

@@ -4,7 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
 import type { Transport } from '../../../src/core/transport.js';
 import { createTransport } from '../../../src/transports/index.js';
 import { eventually, within } from '../../await.js';
@@ -13,18 +14,20 @@ import { temporaryFolder } from '../../commands/cli.js';
 import { type Child, killLeftovers, runProgram } from '../../transports/embedded/child.js';
 import { DELAYS_MS, expectOnePlaceEach, nothingWaits, publishAll, topologyOf } from './fates.js';
 
-/** How often a consumer is killed. `npm test` takes few; the long run takes 200. */
-const RUNS = Number(process.env.KILL_RUNS ?? 14);
-/** Random kills come within this time of being ready. */
-const LIFE_MS = 500;
-/** A step that was not reached by then is not reached in this round: killed wherever it is. */
-const PATIENCE_MS = 3_000;
-
 /** In the order in which a delivery passes them. */
 const STEPS = [
   ...['handler', 'claim', 'claimed', 'effect', 'complete', 'completed', 'handled'],
-  ...['publish', 'confirmed', 'ack', 'acked'],
+  ...['publish', 'confirmed', 'ack', 'acked', 'synchronise', 'synchronised', 'forget', 'forgotten'],
 ] as const;
+/** These come after the ack, once a second for all that was decided meanwhile. */
+const ONCE_A_SECOND: readonly string[] = STEPS.slice(-4);
+
+/** How often a consumer is killed: by default once at every step, and as often at random. The long run takes 200. */
+const RUNS = Number(process.env.KILL_RUNS ?? 2 * STEPS.length);
+/** Random kills come within this time of being ready. */
+const LIFE_MS = 500;
+/** Within this time of being started every step is reached. */
+const PATIENCE_MS = 20_000;
 
 const PROGRAM = new URL('./programs/die-at-a-step.mjs', import.meta.url).href;
 
@@ -47,13 +50,19 @@ describe.each([
     await transport.apply(topology);
     try {
       let published = 0;
+      const died = new Set<string>();
       for (let run = 0; run < RUNS; run++) {
         published = await publishAll(transport, queue, published);
         // Every other time at a step, in turn; else at random.
         const step = run % 2 === 0 ? STEPS[(run / 2) % STEPS.length] : undefined;
-        const nth = 1 + Math.floor(Math.random() * 4);
+        const nth =
+          step !== undefined && ONCE_A_SECOND.includes(step) ? 1 : 1 + Math.floor(Math.random() * 4);
         await killed(runProgram(PROGRAM, JSON.stringify({ ...setting, ...(step && { step, nth }) })), step);
+        if (step !== undefined) died.add(step);
       }
+      expect([...died], 'every step was the last one of a process').toEqual(
+        STEPS.slice(0, Math.ceil(RUNS / 2)),
+      );
       await finish(transport, queue, setting);
       const happened = readFileSync(effects, 'utf8').trimEnd().split('\n');
       console.log(`${RUNS} kills, ${await expectOnePlaceEach(transport, queue, happened, published)}`);
@@ -66,15 +75,16 @@ describe.each([
   });
 });
 
-/** A kill has to come at a random time too, so here a time is waited for on purpose. */
+/** At the step, which the process has to reach; or at a random time, which is waited for on purpose. */
 async function killed(child: Child, step: string | undefined): Promise<void> {
-  if (step === undefined) await child.printed('ready');
-  const timer = setTimeout(
-    () => void child.kill(),
-    step === undefined ? Math.random() * LIFE_MS : PATIENCE_MS,
-  );
-  await child.exited();
-  clearTimeout(timer);
+  if (step !== undefined) {
+    await within(`a process dies at ${step}`, child.exited(), PATIENCE_MS);
+    expect(child.lines).toContain(`dies at ${step}`);
+    return;
+  }
+  await child.printed('ready');
+  await pause(Math.random() * LIFE_MS);
+  await child.kill();
 }
 
 /** Lets a consumer run until nothing waits anywhere, and ends it in peace. */

@@ -1,5 +1,6 @@
 /** How many handlers run at once, and which events wait for which. */
 import { expect } from 'vitest';
+import { PermanentError } from '../../../src/index.js';
 import { eventually, gate } from '../../await.js';
 import { onBothBrokers } from './stage.js';
 
@@ -105,6 +106,44 @@ onBothBrokers('concurrency and order', (test, stage) => {
     expect((await dead(1))[0]?.record).toMatchObject({ reason: 'exhausted', attempts: 2 });
     await eventually('the next is handled', () => seen.length === 3);
     expect(seen).toEqual([1, 1, 2]);
+  });
+
+  test('a key that fills the prefetch while it fails halts the others, which is told of', async () => {
+    const { bus, names, options, troubles, dead } = await stage();
+    let good = 0;
+    const consumer = await bus.consume(
+      names.queue,
+      {
+        'order.paid'({ data }, { attempt }) {
+          if (data.n === 1 && attempt === 0) throw new Error('the carrier sleeps');
+          if (data.order === 'bad') throw new PermanentError('no');
+          good++;
+        },
+      },
+      options({
+        orderBy: ({ data }) => (data as { order: string }).order,
+        prefetch: 3,
+        retry: { delaysMs: [2_000], jitter: 0 },
+      }),
+    );
+    await bus.publish('order.paid', { order: 'good' });
+    const { id } = await bus.publish('order.paid', { order: 'bad', n: 1 });
+    await bus.publish('order.paid', { order: 'bad', n: 2 });
+    await eventually('one rests, one waits', () => consumer.state().waiting === 1);
+    expect([good, troubles]).toEqual([1, []]); // there is room
+    await bus.publish('order.paid', { order: 'bad', n: 3 });
+    await bus.publish('order.paid', { order: 'good' });
+    await eventually('it is told', () => troubles.length > 0);
+    const [halted] = troubles;
+    expect(halted).toMatchObject({ kind: 'halted', queue: names.queue, inHand: 3 });
+    if (halted?.kind !== 'halted') return;
+    expect(halted.message.properties.messageId).toBe(id);
+    expect(halted.nextTryMs).toBeLessThanOrEqual(2_000);
+    expect(String(halted.error)).toContain('the carrier sleeps');
+    expect(good).toBe(1);
+    await dead(3);
+    await eventually('the other is handled', () => good === 2);
+    expect(troubles).toHaveLength(1);
   });
 
   test('an event whose key cannot be told fails like one whose handler fails', async () => {

@@ -35,6 +35,13 @@ it('says why a consumer takes nothing, and for how long', () => {
   );
 });
 
+it('says which event halts a consumer that keeps an order, until when, and what helps', () => {
+  const error = new Error('ECONNREFUSED');
+  expect(describeTrouble({ kind: 'halted', queue: 'q', error, message, inHand: 5, nextTryMs: 5_000 })).toBe(
+    'The consumer of q handles nothing until "order.paid" "m-1" is tried again in 5 s: it failed, and all of the 5 deliveries that the prefetch allows wait for it, or for others that failed, because events of one key keep their order. Last failure: ECONNREFUSED. If trying again cannot help, have the handler throw a PermanentError; a larger prefetch leaves room for other keys.',
+  );
+});
+
 it('warns before RabbitMQ cuts a consumer off', () => {
   const text = describeTrouble({ kind: 'overdue', queue: 'q', message, heldMs: 24 * 60_000 });
   expect(text).toContain('"order.paid" "m-1" in q has been in hand for 24 min.');

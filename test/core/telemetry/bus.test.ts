@@ -86,7 +86,14 @@ describeOnBothBrokers('a bus under OpenTelemetry', (broker) => {
         { attributes: { ...common, 'error.type': 'TypeError' }, value: 1 },
       ]);
       expect(await sdk.measured('atma_events.dead_letters')).toMatchObject([
-        { attributes: { ...common, 'error.type': 'PermanentError' }, value: 1 },
+        {
+          attributes: {
+            ...common,
+            'error.type': 'PermanentError',
+            'atma_events.failure.reason': 'permanent',
+          },
+          value: 1,
+        },
       ]);
       expect(await sdk.measured('atma_events.circuit.state')).toMatchObject([
         { attributes: { ...common, 'atma_events.circuit.state': 'closed' }, value: 1 },

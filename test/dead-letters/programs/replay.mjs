@@ -17,7 +17,7 @@ const deps = {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
   },
 };
-const unfinished = ledger.unfinished(queue);
+const unfinished = ledger.unfinished(await transport.identity(), queue);
 const report =
   unfinished === undefined
     ? await startReplay(transport, ledger, { queue, target: { kind: 'queue' } }, deps)

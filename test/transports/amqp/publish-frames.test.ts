@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { MessageProperties } from '../../../src/core/message.js';
+import type { Headers, MessageProperties } from '../../../src/core/message.js';
 import { publishFields } from '../../../src/transports/amqp/messages.js';
 import { PLAIN_BYTES, writePublish } from '../../../src/transports/amqp/publish-frames.js';
 
@@ -64,6 +64,23 @@ const EVERYTHING: MessageProperties = {
   appId: 'analysis-worker',
 };
 
+const ENDS = [0, 127, 128, 32_767, 32_768, 2_147_483_647];
+
+const DEAD: Headers = {
+  'x-death': [
+    {
+      count: { '!': 'int64', value: 1 },
+      reason: 'rejected',
+      queue: 'notifications',
+      time: { '!': 'timestamp', value: 1_732_000_000 },
+      exchange: 'events',
+      'routing-keys': ['analysis.completed'],
+    },
+  ],
+  'x-first-death-queue': 'notifications',
+  'x-replay': { id: 'k3v8m2qp', attempts: 5 },
+};
+
 describe('plain messages', () => {
   const single = Object.entries(EVERYTHING).map(([name, value]) => [name, { [name]: value }] as const);
   it.each<readonly [string, MessageProperties]>([
@@ -71,6 +88,14 @@ describe('plain messages', () => {
     ['all properties', EVERYTHING],
     ...single,
     ['no header', { headers: {} }],
+    ['a whole number', { headers: { attempt: 1 } }],
+    [
+      'numbers at the ends of their types',
+      { headers: { numbers: [...ENDS, ...ENDS.map((end) => -end - 1)] } },
+    ],
+    ['true, false and nothing', { headers: { yes: true, no: false, none: null } }],
+    ['tables and arrays in each other', { headers: { nested: { empty: {}, list: [[], {}, [{ a: 'b' }]] } } }],
+    ['the headers of a dead letter', { headers: DEAD }],
     ['delivery mode 1', { deliveryMode: 1 }],
     ['the year 1970', { timestamp: 0 }],
     ['a time far away', { timestamp: Number.MAX_SAFE_INTEGER }],
@@ -113,12 +138,15 @@ describe('left to amqplib', () => {
     ['a negative time', { timestamp: -1 }],
     ['a time beyond whole numbers', { timestamp: 2 ** 60 }],
     ['a time that is none', { timestamp: Number.NaN }],
-    ['a header that is a number', { headers: { attempt: 1 } }],
-    ['a header that is a table', { headers: { nested: {} } }],
+    ['a header that is no whole number', { headers: { attempt: 0.5 } }],
+    ['a header beyond 32 bits', { headers: { attempt: 2 ** 40 } }],
+    ['a header of a rarer type', { headers: { share: { '!': 'float', value: 1 } } }],
+    ['a number beyond whole numbers', { headers: { at: { '!': 'int64', value: '9223372036854775807' } } }],
+    ['a table that is not plain', { headers: { nested: { deep: [{ raw: Buffer.alloc(1) }] } } }],
     ['a header of bytes', { headers: { raw: { '!': 'bytes', value: 'AA==' } } }],
     ['a header that is not ASCII', { headers: { größe: '1' } }],
     ['a long header', { headers: { text: 'x'.repeat(256) } }],
-    ['nine headers', { headers: Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`h${i}`, 'x'])) }],
+    ['headers of more than 4 KiB', { headers: { texts: Array.from({ length: 20 }, () => 'x'.repeat(255)) } }],
   ])('%s', (_name, properties) => {
     expect(ours(message(properties as MessageProperties))).toBeUndefined();
   });

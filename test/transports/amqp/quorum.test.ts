@@ -52,7 +52,7 @@ describe.skipIf(!findRabbitServer())('quorum queues', () => {
     expect((await transport.inspect(topology)).queues).toEqual([as, as]);
     const survey = await transport.survey();
     expect(survey.state === 'known' && survey.queues.filter(({ name }) => name === spec.name)).toEqual([
-      { ...spec, ready: 0, consumers: 0 },
+      { ...spec, deliveryLimit: 5, ready: 0, consumers: 0 },
     ]);
     const other = { ...EMPTY_TOPOLOGY, queues: [queue(spec.name)] };
     await expect(transport.apply(other)).rejects.toMatchObject({ code: 'topology-conflict' });
@@ -142,6 +142,19 @@ describe.skipIf(!findRabbitServer())('quorum queues', () => {
       expect(await take(transport, name, total)).toEqual(sent);
     },
   );
+
+  it('browsing a part leaves the order of what was browsed before', async () => {
+    const { transport } = open(broker.url);
+    const name = await makeQueue(transport, { ...QUORUM, 'x-delivery-limit': 9 });
+    const sent = Array.from({ length: 60 }, (_, index) => String(index));
+    await Promise.all(sent.map((body) => transport.publish(toQueue(name, body))));
+    await look(transport, name, 50);
+    for (const limit of [1, 7, 45, 3])
+      expect(bodies(await look(transport, name, limit))).toEqual(sent.slice(0, limit));
+    for await (const _ of transport.browse(name)) break;
+    expect((await transport.counts(name))?.ready).toBe(60);
+    expect(await take(transport, name, 60)).toEqual(sent);
+  });
 
   it('what passes the delivery limit is dead, and its history says so', async () => {
     const { transport } = open(broker.url);

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Headers } from '../../../src/core/message.js';
 import { publishFields } from '../../../src/transports/amqp/messages.js';
-import { headersOf } from '../../../src/transports/amqp/typed-headers.js';
+import { headersOf, mayHaveLostTypes } from '../../../src/transports/amqp/typed-headers.js';
 
 const require = createRequire(import.meta.url);
 const codec = require(join(require.resolve('amqplib'), '..', 'lib', 'codec.js')) as {
   encodeTable(buffer: Buffer, table: object, offset: number): number;
+  decodeFields(table: Buffer): object;
 };
 
 /** A header table as amqplib writes it. */
@@ -113,5 +114,44 @@ describe('headers with their wire types', () => {
   it('a message without headers has none', () => {
     const payload = Buffer.alloc(14);
     expect(headersOf(payload)).toBeUndefined();
+  });
+});
+
+describe('the look whether types may have been lost', () => {
+  it.each([
+    {},
+    { text: 'plain', empty: '', yes: true, no: false, nothing: null, small: -128, most: 127 },
+    { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', 'x-event-version': 2 },
+  ])('lets %j through, which amqplib reads as it is', (headers) => {
+    const table = encode(headers);
+    expect(mayHaveLostTypes(frame(table))).toBe(false);
+    expect(read(table)).toEqual(codec.decodeFields(table.subarray(4)));
+  });
+
+  it.each<object>([
+    { n: 128 },
+    { d: { '!': 'double', value: 1 } },
+    { big: { '!': 'int64', value: '9007199254740993' } },
+    { last: 'text', at: { '!': 'timestamp', value: 1 } },
+    { nested: {} },
+    { list: [] },
+    { text: 'na\u00efve' },
+    { bytes: Buffer.from('x') },
+    { half: 0.5 },
+  ])('stops at %j', (headers) => {
+    expect(mayHaveLostTypes(frame(encode({ before: 'text', ...headers, after: true })))).toBe(true);
+  });
+
+  it('stops at a name that an assignment would not make', () => {
+    const table = Buffer.concat([
+      Buffer.from([0, 0, 0, 12, 9]),
+      Buffer.from('__proto__'),
+      Buffer.from([0x62, 1]),
+    ]);
+    expect(mayHaveLostTypes(frame(table))).toBe(true);
+  });
+
+  it('has nothing to look at in a message without headers', () => {
+    expect(mayHaveLostTypes(Buffer.alloc(14))).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
-// A consumer with a store that kills itself with SIGKILL when it reaches a step for the nth time; without one it runs
-// until SIGTERM. Arguments: JSON with url, queue, topology, store, effects, delaysMs, step?, nth?.
-import { appendFileSync } from 'node:fs';
+// A consumer with a store that prints `dies at STEP` and kills itself with SIGKILL when it reaches a step for the nth
+// time; without one it runs until SIGTERM. Arguments: JSON with url, queue, topology, store, effects, delaysMs, step?, nth?.
+import { appendFileSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 import { startConsumer } from '../../../../dist/core/consuming/start-consumer.js';
 import {
@@ -15,7 +15,9 @@ const { url, queue, topology, store: storePath, effects, delaysMs, step, nth } =
 
 let left = nth;
 function reach(name) {
-  if (name === step && --left === 0) process.kill(process.pid, 'SIGKILL');
+  if (name !== step || --left > 0) return;
+  writeSync(1, `dies at ${name}\n`); // straight to the pipe: what waits in a stream dies with the process
+  process.kill(process.pid, 'SIGKILL');
 }
 
 const around = (before, work, after) => {
@@ -39,7 +41,10 @@ const store = {
   ...file,
   claim: (key, claim) => around('claim', () => file.claim(key, claim), 'claimed'),
   renew: (...args) => file.renew(...args),
-  complete: (...args) => around('complete', () => file.complete(...args), 'completed'),
+  complete: (key, token, keepMs) =>
+    keepMs === 0
+      ? around('forget', () => file.complete(key, token, 0), 'forgotten')
+      : around('complete', () => file.complete(key, token, keepMs), 'completed'),
   release: (...args) => file.release(...args),
   find: (key) => file.find(key),
   close: () => file.close(),
@@ -49,15 +54,22 @@ const watched = {
   apply: (wanted) => transport.apply(wanted),
   counts: (name) => transport.counts(name),
   publish: (message) => around('publish', () => transport.publish(message), 'confirmed'),
-  consume: (name, options, onDelivery) =>
-    transport.consume(name, options, (delivery) => {
+  async consume(name, options, onDelivery) {
+    const subscription = await transport.consume(name, options, (delivery) => {
       onDelivery({
         message: delivery.message,
         ack: () => around('ack', () => delivery.ack(), 'acked'),
         requeue: () => delivery.requeue(),
         reject: () => delivery.reject(),
       });
-    }),
+    });
+    return {
+      ended: subscription.ended,
+      stop: () => subscription.stop(),
+      close: () => subscription.close(),
+      synchronise: () => around('synchronise', () => subscription.synchronise(), 'synchronised'),
+    };
+  },
 };
 
 const consumer = await startConsumer(
