@@ -116,7 +116,7 @@ const SEEN_HINT =
   'replay-dlq QUEUE --yes brings all of them back, and --to NAME moves them to a queue without a limit.';
 const HANDED_BACK_HINT =
   'What is not meant would be handed back, which counts as well. What is taken as a whole is not: replay-dlq QUEUE --yes, ' +
-  'without --group, --filter, --ids and --canary; with --to NAME it moves them to a queue without a limit, where you can choose among them.';
+  'without --group, --filter, --ids, --limit and --canary; with --to NAME it moves them to a queue without a limit, where you can choose among them.';
 
 function refuseWorn(looked: Looked, used: number, hint: string): void {
   if (!isWorn(looked, used)) return;

@@ -3,7 +3,9 @@ import { resolve } from 'node:path';
 import type { GlobalOptions } from '../terminal/options.js';
 import { lineForPeople } from '../terminal/safe-text.js';
 import type { Session } from './deps.js';
-import type { RunOptions } from './replay-run.js';
+import type { ReplayDlqOptions } from './replay-usage.js';
+
+type Going = Pick<ReplayDlqOptions, 'rate' | 'canary' | 'canaryWait' | 'maxDeaths' | 'ledger'>;
 
 /** What finds the same broker and the same ledger, with a blank before each; '' where nothing was given. */
 export function whereOptions(
@@ -25,7 +27,7 @@ export function whereOptions(
 /** The same, and how a replay goes about it. */
 export function resumeOptions(
   session: Pick<Session, 'globals' | 'terminal'>,
-  { rate, canary, canaryWait, maxDeaths, ledger }: RunOptions,
+  { rate, canary, canaryWait, maxDeaths, ledger }: Going,
 ): string {
   const words = [
     rate !== undefined && ` --rate ${rate}`,

@@ -59,9 +59,9 @@ export async function agreedOn(job: Job, session: Session): Promise<Wanted[]> {
   const { terminal, signal } = session;
   const { options, target, transport } = job;
   const asking = terminal.interactive && !options.yes;
-  // Of these, what is looked at and not meant, or not tried any more, is handed back.
+  // Of these something is handed back: what is not meant, not tried any more, or came when a place was free.
   const isPartial = ({ criteria }: Wanted) =>
-    Object.keys(criteria).length > 0 || options.canary !== undefined;
+    Object.keys(criteria).length > 0 || options.limit !== undefined || options.canary !== undefined;
   // The whole queue is looked at where the person is owed the whole answer.
   const isWhole = target.kind === 'exchange';
   if (!isWhole && !asking && !job.wanted.some(isPartial)) return [...job.wanted];

@@ -119,18 +119,35 @@ export function adviceOn(
     if (report.boomeranged > 0) advice.push(`See why they died again: atma-events dlq groups ${queue}`);
     return advice;
   }
-  if (stopped === 'canary') {
-    advice.push(
-      'The canary stopped it: too many of those replayed died again. The rest was not touched.',
-      `See why: atma-events dlq groups ${queue}. When the cause is mended: ${resume}`,
-    );
-    return advice;
-  }
+  if (stopped === 'canary') return [...advice, ...adviceOfCanary(report, resume)];
   advice.push(
-    `${STOPPED[stopped]}: each message is in ${queue} or delivered. Ledger: ${context.ledger}`,
+    stopped === 'broker'
+      ? `${STOPPED[stopped]}: a message may be in ${queue} and delivered; only --resume can tell. Ledger: ${context.ledger}`
+      : `${STOPPED[stopped]}: each message is in ${queue} or delivered. Ledger: ${context.ledger}`,
     `continue with: ${resume}`,
   );
   return advice;
+}
+
+function adviceOfCanary(
+  { queue, boomeranged, waiting = 0, untaken = 0 }: ReplayReport,
+  resume: string,
+): string[] {
+  const failed = boomeranged + waiting > 0;
+  return [
+    ...(failed
+      ? [
+          'The canary stopped it: too many of those replayed failed again. The rest was not touched.',
+          `See why: atma-events dlq groups ${queue}. When the cause is mended: ${resume}`,
+        ]
+      : []),
+    ...(untaken > 0
+      ? [
+          `${failed ? 'And' : 'The canary stopped it:'} no consumer has taken ${untaken} of those sent last. The rest was not touched.`,
+          `Is the service running, and its circuit closed? Once it takes them: ${resume} (--canary-wait gives a slow one more time).`,
+        ]
+      : []),
+  ];
 }
 
 const STOPPED = {

@@ -8,6 +8,8 @@ export interface CanaryDeps {
   readonly deaths: () => number | Promise<number>;
   /** Those that have failed and wait for a retry. */
   readonly waiting: () => Promise<number>;
+  /** Messages, ours or not, that nobody has taken from the queues they were sent to. */
+  readonly untaken: () => Promise<number>;
 }
 
 export interface CanaryVerdict {
@@ -15,6 +17,8 @@ export interface CanaryVerdict {
   readonly replayed: number;
   readonly died: number;
   readonly waiting: number;
+  /** Of what was sent since the last watch: not taken by a consumer yet, and so without any proof. */
+  readonly untaken: number;
 }
 
 const WATCH_MS = 10_000;
@@ -55,15 +59,20 @@ export class Canary {
 
   /** Watches what was sent so far, then judges. Ends early when aborted, or when it is clear. */
   async watch(): Promise<CanaryVerdict> {
-    const { pause, signal, deaths, waiting } = this.deps;
+    const { pause, signal, deaths, waiting, untaken } = this.deps;
     for (let look = 0; look < LOOKS && !signal?.aborted; look++) {
       await pause(this.#watchMs / LOOKS, signal);
       if (this.#isTooMany(await deaths())) break;
     }
-    const verdict = { replayed: this.#replayed, died: await deaths(), waiting: await waiting() };
+    const verdict = {
+      replayed: this.#replayed,
+      died: await deaths(),
+      waiting: await waiting(),
+      untaken: Math.min(this.#sent, await untaken()),
+    };
     this.#size *= 2;
     this.#sent = 0;
-    return { ...verdict, goOn: !this.#isTooMany(verdict.died + verdict.waiting) };
+    return { ...verdict, goOn: !this.#isTooMany(verdict.died + verdict.waiting + verdict.untaken) };
   }
 
   #isTooMany(failed: number): boolean {

@@ -15,10 +15,10 @@
 import type { ReceivedMessage } from '../core/message.js';
 import type { Settlement, Transport } from '../core/transport.js';
 import { Aftermath } from './aftermath.js';
-import type { DrainBatch, DrainOptions, DrainResult, Taken } from './drain.js';
 import { Doubts } from './drain-doubts.js';
 import { DrainSizes } from './drain-sizes.js';
 import { type Arrival, isLost, Spans } from './drain-span.js';
+import type { DrainBatch, DrainOptions, DrainResult, Taken } from './drain-types.js';
 import { messageHash } from './message-hash.js';
 import { Silence } from './silence.js';
 

@@ -1,31 +1,18 @@
 /** The course of one run: what it takes from the queue, whether it goes on, and what it tells in the end. */
 import { isEventsError } from '../core/errors.js';
-import type { Transport } from '../core/transport.js';
 import { Canary } from './canary.js';
+import type { Course } from './course.js';
 import { readDeath } from './death.js';
 import { watchDelays } from './delay-watch.js';
-import { type DrainBatch, type DrainResult, drain } from './drain.js';
-import type { Ledger, ReplayRecord } from './ledger.js';
-import type { LedgerRows } from './ledger-rows.js';
-import type { ReplayLock } from './lock.js';
+import { drain } from './drain.js';
+import type { DrainBatch, DrainResult } from './drain-types.js';
 import { Pacer } from './pacer.js';
-import type { ReplayDeps } from './replay.js';
 import { bringToEnd, drainBounds } from './replay-ending.js';
-import { ReplayRun, type Sending, stopFor } from './replay-run.js';
-import type { ReplayReport, ResumeOptions } from './replay-types.js';
+import type { Sending } from './replay-plan.js';
+import { ReplayRun, stopFor } from './replay-run.js';
+import type { ReplayReport } from './replay-types.js';
+import { watchUptake } from './uptake.js';
 import { watchDeaths } from './watch.js';
-
-export interface Course {
-  readonly transport: Transport;
-  readonly ledger: Ledger;
-  readonly lock: ReplayLock;
-  readonly record: ReplayRecord;
-  readonly rows: LedgerRows;
-  readonly options: ResumeOptions;
-  readonly deps: Required<ReplayDeps>;
-  /** Begun now, so that its total is what is there now. */
-  readonly isNew: boolean;
-}
 
 const BATCH = 500;
 /** A paced batch is a quarter of a second, so that Ctrl-C is not kept waiting. */
@@ -37,9 +24,11 @@ export async function replayLocked(course: Course): Promise<ReplayReport> {
   const { signal, rate } = options;
   const deaths = watchDeaths(transport, id);
   const delays = watchDelays(transport);
+  const uptake = watchUptake(transport);
   const exists = new Map<string, Promise<boolean>>();
   let grown: () => Promise<number> = async () => 0;
   let waiting = 0;
+  let untaken = 0;
 
   const diedAgain = async () =>
     Math.max(run.boomerangs, deaths.deaths(), deaths.mode === 'depth' ? await grown() : 0);
@@ -50,6 +39,7 @@ export async function replayLocked(course: Course): Promise<ReplayReport> {
       signal,
       deaths: diedAgain,
       waiting: () => delays.grown(),
+      untaken: () => uptake.waiting(),
     });
 
   const run = new ReplayRun({
@@ -64,7 +54,11 @@ export async function replayLocked(course: Course): Promise<ReplayReport> {
     },
     async prepare(sending) {
       await deaths.cover(sending.map(({ taken }) => taken.delivery.message));
-      if (canary !== undefined) for (const name of failedQueues(sending, queue)) await delays.cover(name);
+      if (canary === undefined) return;
+      for (const name of failedQueues(sending, queue)) {
+        await delays.cover(name);
+        uptake.cover(name);
+      }
     },
   });
   const open = rows.open();
@@ -82,6 +76,7 @@ export async function replayLocked(course: Course): Promise<ReplayReport> {
   async function judge(): Promise<void> {
     const verdict = await canary?.watch();
     waiting = verdict?.waiting ?? 0;
+    untaken = verdict?.untaken ?? 0;
     if (verdict?.goOn === false) run.end('canary');
   }
 
@@ -130,6 +125,7 @@ export async function replayLocked(course: Course): Promise<ReplayReport> {
     left,
     watched: deaths.mode,
     ...(waiting > 0 && { waiting }),
+    ...(untaken > 0 && { untaken }),
     ...(run.stop !== undefined && { stopped: run.stop.why }),
     ...(run.stop?.error !== undefined && { error: run.stop.error }),
   };

@@ -1,9 +1,10 @@
 /** Where a run begins and ends in the queue and in the ledger. */
 import { isEventsError } from '../core/errors.js';
-import { type DrainOptions, type DrainResult, drain } from './drain.js';
+import type { Course } from './course.js';
+import { drain } from './drain.js';
+import type { DrainOptions, DrainResult } from './drain-types.js';
 import type { OpenRow } from './ledger-rows.js';
 import { messageHash } from './message-hash.js';
-import type { Course } from './replay-course.js';
 import type { ReplayRun } from './replay-run.js';
 
 /** What was handed back is counted only some time after the broker has taken it. */

@@ -1,13 +1,14 @@
 /** One run of a replay: what becomes of each batch of dead letters. docs/dead-letters.md, "States". */
 import { type EventsError, isEventsError } from '../core/errors.js';
-import type { OutgoingMessage } from '../core/message.js';
 import type { Settlement, Transport } from '../core/transport.js';
-import type { DrainBatch, Taken } from './drain.js';
+import type { DrainBatch, Taken } from './drain-types.js';
 import type { LedgerRows, OpenRow, SkippedRow } from './ledger-rows.js';
 import { hashKey } from './message-hash.js';
 import { outgoing, type ReplayContext } from './outgoing.js';
 import type { Pacer } from './pacer.js';
-import type { ReplayStep } from './replay.js';
+import { recordConfirms } from './record-confirms.js';
+import { missingTargets, type Plan, type Sending, skippedRow } from './replay-plan.js';
+import type { ReplayStep } from './replay-steps.js';
 import type { ReplayOptions, ReplayStop, SkipReason } from './replay-types.js';
 import { type Outcome, sendAll } from './sending.js';
 import { isReplayedBy } from './watch.js';
@@ -23,21 +24,6 @@ export interface RunContext extends Omit<ReplayContext, 'time'> {
   /** Before anything of these is sent: deaths are watched. */
   readonly prepare: (sending: readonly Sending[]) => Promise<void>;
   readonly queueExists: (queue: string) => Promise<boolean>;
-}
-
-/** A dead letter that is sent. */
-export interface Sending {
-  readonly taken: Taken;
-  readonly message: OutgoingMessage;
-  /** Its row when it was claimed before: it may have been sent then. */
-  readonly claimed: number | undefined;
-}
-
-interface Plan {
-  readonly sending: readonly Sending[];
-  /** Sent before, and only to be acked: with their rows, where there are any that are not settled. */
-  readonly acks: readonly { readonly taken: Taken; readonly confirmed: number | undefined }[];
-  readonly skipped: readonly SkippedRow[];
 }
 
 interface Confirmed {
@@ -61,6 +47,8 @@ export class ReplayRun {
   /** Rows whose messages may come (again): by hash. */
   readonly #open = new Map<string, OpenRow[]>();
   #errorsInARow = 0;
+  /** Resolved when everything of the batches before is with the transport: they are sent in the order of the queue. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly context: RunContext) {}
 
@@ -81,20 +69,28 @@ export class ReplayRun {
   async handle(batch: DrainBatch): Promise<'go-on' | 'stop'> {
     const { context } = this;
     context.onStep('in-hand');
+    const before = this.#turn;
+    let pass: () => void = () => {};
+    this.#turn = new Promise<void>((resolve) => {
+      pass = resolve;
+    });
     try {
       const plan = await this.#withTargets(batch, this.#plan(batch));
       await context.prepare(plan.sending);
+      await before;
       if (this.onlyAcks || this.stop !== undefined || context.signal?.aborted) {
         for (const { taken } of plan.sending) batch.leave(taken);
         this.unresolved ||= plan.sending.length > 0;
         await this.#finish(batch, [], plan);
       } else {
         const seqs = this.#claim(plan);
-        await this.#finish(batch, await this.#send(batch, plan.sending, seqs), plan);
+        await this.#finish(batch, await this.#send(batch, plan.sending, seqs, pass), plan);
       }
     } catch (error) {
       if (!isEventsError(error)) throw error;
       this.end(stopFor(error), error);
+    } finally {
+      pass();
     }
     return this.stop === undefined && !context.signal?.aborted ? 'go-on' : 'stop';
   }
@@ -135,13 +131,8 @@ export class ReplayRun {
 
   /** Without those whose queue does not exist: nothing has to be sent to find that out. */
   async #withTargets(batch: DrainBatch, plan: Plan): Promise<Plan> {
-    const queues = new Set<string>();
-    for (const { message } of plan.sending) if (message.exchange === '') queues.add(message.routingKey);
-    const missing = new Set<string>();
-    for (const queue of queues) if (!(await this.context.queueExists(queue))) missing.add(queue);
-    if (missing.size === 0) return plan;
-    const isMissing = ({ message, claimed }: Sending) =>
-      claimed === undefined && message.exchange === '' && missing.has(message.routingKey);
+    const isMissing = await missingTargets(plan, this.context.queueExists);
+    if (isMissing === undefined) return plan;
     const skipped = plan.sending.filter(isMissing).map(({ taken }) => {
       this.#skip(batch, taken, 'queue-missing');
       return skippedRow(taken, 'queue-missing');
@@ -172,14 +163,26 @@ export class ReplayRun {
   }
 
   /** Those that the broker has confirmed; the others are left in the queue. */
-  async #send(batch: DrainBatch, sending: readonly Sending[], seqs: readonly number[]): Promise<Confirmed[]> {
+  async #send(
+    batch: DrainBatch,
+    sending: readonly Sending[],
+    seqs: readonly number[],
+    onSent: () => void,
+  ): Promise<Confirmed[]> {
     const { context } = this;
+    const confirms = recordConfirms((indices) =>
+      this.#record(() => context.rows.confirm(ascending(indices.map((index) => seqs[index] ?? 0)))),
+    );
     const outcomes = await sendAll(
       context.transport,
       sending.map(({ message }) => message),
       {
         pacer: context.pacer,
-        onSent: () => context.onStep('published'),
+        onSent() {
+          onSent();
+          context.onStep('published');
+        },
+        onConfirmed: confirms.add,
         mayGoAgain: (indices) =>
           this.#record(() => context.rows.claim([], ascending(indices.map((index) => seqs[index] ?? 0)), [])),
       },
@@ -202,10 +205,8 @@ export class ReplayRun {
         batch.leave(taken);
       }
     }
-    this.#record(() => {
-      context.rows.confirm(ascending(confirmed.map(({ seq }) => seq)));
-      context.rows.release(refused, ascending(unsent));
-    });
+    confirms.flush();
+    this.#record(() => context.rows.release(refused, ascending(unsent)));
     context.onStep('confirmed');
     this.confirmed += confirmed.length;
     return confirmed;
@@ -270,10 +271,6 @@ export class ReplayRun {
     if (twins?.length === 0) this.#open.delete(key);
     return row;
   }
-}
-
-function skippedRow({ hash, delivery }: Taken, reason: SkipReason): SkippedRow {
-  return { hash, messageId: delivery.message.properties.messageId, reason };
 }
 
 function ascending(seqs: number[]): number[] {

@@ -98,6 +98,8 @@ export interface ReplayReport {
   readonly possibleDuplicates: number;
   /** With a canary: replayed messages that wait in delay queues for a retry. They have failed, and counted as such. */
   readonly waiting?: number;
+  /** With a canary: replayed messages that no consumer has taken while it watched. They prove nothing. */
+  readonly untaken?: number;
   /** Ready in the dead-letter queue at the end. */
   readonly left: number;
   /**

@@ -24,6 +24,7 @@ export interface SendingDeps {
   readonly mayGoAgain: (indices: readonly number[]) => boolean;
   /** All are with the transport. */
   readonly onSent: () => void;
+  readonly onConfirmed: (index: number) => void;
 }
 
 const CONFIRMED: Outcome = { kind: 'confirmed' };
@@ -34,7 +35,7 @@ const MOST_ATTEMPTS = 10;
 export async function sendAll(
   transport: Transport,
   messages: readonly OutgoingMessage[],
-  { pacer, mayGoAgain, onSent }: SendingDeps,
+  { pacer, mayGoAgain, onSent, onConfirmed }: SendingDeps,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = new Array(messages.length);
   let pending = messages.map((_, index) => index);
@@ -50,7 +51,10 @@ export async function sendAll(
         };
         sent.push(
           transport.publish(message).then(
-            () => tell(CONFIRMED),
+            () => {
+              tell(CONFIRMED);
+              onConfirmed(index);
+            },
             (error: unknown) => tell(outcomeOf(error, message)),
           ),
         );

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Chalk } from 'chalk';
 import { describe, expect, it } from 'vitest';
@@ -138,4 +138,13 @@ describe('a dead letter whose effect nobody can tell about', () => {
     expect(text).toContain(`atma-events dlq settle 'refund:it'\\''s "one"' --store FILE --happened`);
     expect(shown('something else')).toContain('atma-events dlq settle KEY --store FILE --happened');
   });
+});
+
+it('is as the guide shows it', async () => {
+  const guide = readFileSync(new URL('../../docs/guides/when-messages-die.md', import.meta.url), 'utf8');
+  const cwd = await stored(unknown);
+  const shown = (await settle(cwd)).stdout.replace(/\d{4}-\S+Z, \d+ \w+ ago/, 'TIME').trim();
+  const freed = (await settle(cwd, '--did-not-happen', '--yes')).stdout.trim();
+  const text = guide.replace(/Begun \S+Z, 2 min ago/, 'Begun TIME');
+  for (const line of [shown, freed]) expect(text.split('\n')).toContain(line);
 });

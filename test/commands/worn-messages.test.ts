@@ -112,6 +112,7 @@ describeAlone('looking at messages that have few deliveries left', (broker) => {
   });
 
   it.each([
+    ['replay-dlq', '--limit', '1'],
     ['replay-dlq', '--ids', 'm-2'],
     ['replay-dlq', '--canary', '1'],
     ['dlq purge', '--filter', 'event.n == 2'],
@@ -120,18 +121,10 @@ describeAlone('looking at messages that have few deliveries left', (broker) => {
     const args = [...command.split(' '), dlq, ...what, '--yes'];
     const refused = await run(args);
     expect(refused.exitCode).toBe(2);
-    expect(refused.stderr).toContain('is not handed back');
+    expect(refused.stderr).toContain('would be handed back');
     expect(await deliveries()).toEqual([3, 3, 3]);
     const all = await run(['replay-dlq', dlq, '--yes', '--json']);
     expect(JSON.parse(all.stdout)).toMatchObject({ replayed: 3, left: 0 });
-  });
-
-  it('a replay of the first few takes no others in hand', async () => {
-    await worn(2, 4);
-    const { exitCode, stdout } = await run(['replay-dlq', dlq, '--limit', '1', '--yes', '--json']);
-    expect(exitCode).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ replayed: 1, left: 2 });
-    expect(await deliveries()).toEqual([2, 2]);
   });
 
   it('a replay of some warns that the others are handed back', async () => {

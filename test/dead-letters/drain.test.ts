@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { type DrainBatch, drain } from '../../src/dead-letters/drain.js';
+import { drain } from '../../src/dead-letters/drain.js';
+import type { DrainBatch } from '../../src/dead-letters/drain-types.js';
 import { eventually, gate } from '../await.js';
 import { describeReplay, fillQueue } from './replay-stage.js';
 

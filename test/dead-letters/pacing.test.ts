@@ -32,7 +32,7 @@ describe('a pace', () => {
 });
 
 describe('a canary', () => {
-  async function watch(deaths: number, waiting: number, maxDeathRate?: number) {
+  async function watch(deaths: number, waiting: number, maxDeathRate?: number, untaken = 0) {
     let paused = 0;
     const canary = new Canary(
       { first: 10, watchMs: 1_000, ...(maxDeathRate !== undefined && { maxDeathRate }) },
@@ -43,11 +43,18 @@ describe('a canary', () => {
         signal: undefined,
         deaths: () => deaths,
         waiting: async () => waiting,
+        untaken: async () => untaken,
       },
     );
     canary.sent(10);
     return { verdict: await canary.watch(), paused, canary };
   }
+
+  it('stops when what it sent was not taken, and counts no more of it than it sent', async () => {
+    expect((await watch(0, 0, undefined, 1)).verdict).toMatchObject({ goOn: true, untaken: 1 });
+    expect((await watch(0, 0, undefined, 2)).verdict).toMatchObject({ goOn: false, untaken: 2 });
+    expect((await watch(0, 0, 1, 5_000)).verdict).toMatchObject({ goOn: true, untaken: 10 });
+  });
 
   it.each([
     [0, 0, undefined, true],
@@ -62,7 +69,7 @@ describe('a canary', () => {
     'of ten with %i dead and %i waiting, at a rate of %s, goes on: %s',
     async (died, waiting, rate, goOn) => {
       const { verdict } = await watch(died, waiting, rate);
-      expect(verdict).toEqual({ goOn, replayed: 10, died, waiting });
+      expect(verdict).toEqual({ goOn, replayed: 10, died, waiting, untaken: 0 });
     },
   );
 

@@ -46,8 +46,9 @@ describeReplay('a replay whose messages die again', (withStage) => {
   });
 
   it('doubles after every canary that lives', async () => {
-    const { transport, ledger, names, fill } = await withStage();
+    const { transport, ledger, names, fill, ready, open } = await withStage();
     await fill(100);
+    await failing(await open(), names.work, 1_000_000);
     const watches: number[] = [];
     let replayed = 0;
     const report = await startReplay(
@@ -65,6 +66,7 @@ describeReplay('a replay whose messages die again', (withStage) => {
         // Time flies: nothing dies here.
         async pause() {
           if (watches.at(-1) !== replayed) watches.push(replayed);
+          await eventually('they are taken', async () => (await ready(names.work)) === 0);
         },
       },
     );
@@ -72,6 +74,18 @@ describeReplay('a replay whose messages die again', (withStage) => {
     expect(report.stopped).toBeUndefined();
     // Watched before the batch is told as done: after 10, 30 and 70 sent, and what was left.
     expect(watches).toEqual([0, 10, 30, 100]);
+  });
+
+  it('stops after a canary that nobody takes', async () => {
+    const { transport, ledger, names, fill, ready } = await withStage();
+    await fill(50);
+    const report = await startReplay(transport, ledger, {
+      queue: names.dlq,
+      target: { kind: 'queue' },
+      canary: { first: 5, watchMs: 100 },
+    });
+    expect(report).toMatchObject({ stopped: 'canary', replayed: 5, boomeranged: 0, untaken: 5, left: 45 });
+    expect(await ready(names.work)).toBe(5);
   });
 
   it('counts what waits for a retry as failing', async () => {

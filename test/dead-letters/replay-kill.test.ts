@@ -2,7 +2,8 @@
 import { afterEach, expect, it } from 'vitest';
 import { openLedger } from '../../src/dead-letters/ledger.js';
 import { isReplayRunning } from '../../src/dead-letters/lock.js';
-import { REPLAY_STEPS, startReplay } from '../../src/dead-letters/replay.js';
+import { startReplay } from '../../src/dead-letters/replay.js';
+import { REPLAY_STEPS } from '../../src/dead-letters/replay-steps.js';
 import { eventually } from '../await.js';
 import { killPrograms, type Program } from '../transports/contract/program.js';
 import { bringToEnd, expectAllBroughtBack, fillRound, startProgram } from './replay-crash.js';

@@ -1,7 +1,8 @@
 /** Replays on RabbitMQ whose line is cut, or whose broker dies. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Transport } from '../../src/core/transport.js';
-import { REPLAY_STEPS, resumeReplay, startReplay } from '../../src/dead-letters/replay.js';
+import { resumeReplay, startReplay } from '../../src/dead-letters/replay.js';
+import { REPLAY_STEPS } from '../../src/dead-letters/replay-steps.js';
 import { createTransport } from '../../src/transports/index.js';
 import { type RabbitBroker, startRabbit } from '../brokers/rabbitmq.js';
 import { rabbitInstalled } from '../brokers/shared.js';

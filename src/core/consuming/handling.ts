@@ -11,6 +11,7 @@ import type { ReceivedMessage } from '../message.js';
 import type { ConsumerTelemetry } from '../telemetry.js';
 import type { Delivery } from '../transport.js';
 import type { Circuit } from './circuit.js';
+import type { ConsumerState } from './consumer.js';
 import type { Decision, Decisions } from './decisions.js';
 import type { Disposal } from './disposal.js';
 import { type FailureRecord, fingerprintOf } from './failure-record.js';
@@ -65,17 +66,9 @@ export class Handling {
     this.#isDelayQueue = deps.ladder.isDelayQueue;
   }
 
-  get running(): number {
-    return this.#lanes.running;
-  }
-
-  get waiting(): number {
-    return this.#lanes.waiting;
-  }
-
-  /** Deliveries between two attempts in place. */
-  get resting(): number {
-    return this.#resting.count;
+  state(): Pick<ConsumerState, 'running' | 'waiting' | 'resting'> {
+    const { running, waiting } = this.#lanes;
+    return { running, waiting, resting: this.#resting.count };
   }
 
   receive(delivery: Delivery, session: Session): void {

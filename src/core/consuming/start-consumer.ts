@@ -190,9 +190,7 @@ export async function startConsumer<M extends EventMap>(
     },
     state: () => ({
       circuit: circuit?.state() ?? 'closed',
-      running: handling.running,
-      waiting: handling.waiting,
-      resting: handling.resting,
+      ...handling.state(),
       held: holding.count(),
     }),
     retryDepths: () =>

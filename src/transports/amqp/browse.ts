@@ -45,12 +45,12 @@ export async function* browseQueue(
   { link, address }: { readonly link: Link; readonly address: AmqpAddress },
 ): AsyncGenerator<ReceivedMessage> {
   const entity = `queue "${queue}"`;
-  const { wire, channel, ready } = await link.run(async (open) => {
+  const { wire, channel, ready, others } = await link.run(async (open) => {
     const opened = await open.model.createChannel();
     opened.on('error', () => {}); // the rejected operation tells
     open.typeHeaders(opened);
-    const { messageCount } = await opened.checkQueue(queue);
-    return { wire: open, channel: opened, ready: messageCount };
+    const { messageCount, consumerCount } = await opened.checkQueue(queue);
+    return { wire: open, channel: opened, ready: messageCount, others: consumerCount };
   }, entity);
   // What arrives while browsing would come after these; without this bound a busy queue never ends.
   let left = Math.min(options.limit ?? Number.POSITIVE_INFINITY, ready);
@@ -82,7 +82,7 @@ export async function* browseQueue(
     } catch {
       // The channel went, and with it all goes back.
     }
-    await putBack(wire, channel, queue, ready);
+    await putBack(wire, channel, queue, ready, others);
   }
 }
 
@@ -159,7 +159,13 @@ async function takeChunk(
  * at once would find it empty: so it is asked until it is as deep as it was. Where others consume or messages expire
  * it never may be; then half a second has been lost.
  */
-async function putBack(wire: Wire, channel: Channel, queue: string, ready: number): Promise<void> {
+async function putBack(
+  wire: Wire,
+  channel: Channel,
+  queue: string,
+  ready: number,
+  others: number,
+): Promise<void> {
   await closeChannel(channel);
   try {
     let deepest = -1;
@@ -168,7 +174,8 @@ async function putBack(wire: Wire, channel: Channel, queue: string, ready: numbe
       const { messageCount, consumerCount } = await onScratchChannel(wire, (scratch) =>
         scratch.checkQueue(queue),
       );
-      if (messageCount >= ready || consumerCount > 0) return;
+      // A quorum queue counts the consumers of this browse among them until it has noticed that they are gone.
+      if (messageCount >= ready || (others > 0 && consumerCount > 0)) return;
       if (messageCount > deepest) still = 0;
       deepest = Math.max(deepest, messageCount);
       await pause(PUT_BACK_PAUSE_MS);

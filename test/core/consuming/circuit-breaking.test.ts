@@ -117,6 +117,7 @@ onBothBrokers('the circuit of a consumer', (test, stage) => {
 
   test('closing while it is open ends it at once', async () => {
     const { bus, names, options, ready } = await stage();
+    let closed: Promise<void> | undefined;
     const consumer = await bus.consume(
       names.queue,
       {
@@ -124,12 +125,19 @@ onBothBrokers('the circuit of a consumer', (test, stage) => {
           throw new Error('no');
         },
       },
-      options({ circuit: circuit(30), retry: { delaysMs: [60_000] } }),
+      options({
+        circuit: circuit(30),
+        retry: { delaysMs: [60_000] },
+        onTrouble() {
+          expect(consumer.state().circuit).toBe('open');
+          closed ??= consumer.close();
+        },
+      }),
     );
     await bus.publish('order.paid', { order: 'A' });
     await bus.publish('order.paid', { order: 'B' });
-    await eventually('it is open', () => consumer.state().circuit === 'open');
-    await consumer.close();
+    await eventually('it opens', () => closed !== undefined);
+    await closed;
     await bus.publish('order.paid', { order: 'C' });
     // Its pause is over by now.
     await eventually('nobody takes it', async () => (await ready(names.queue)) === 1);

@@ -1,6 +1,8 @@
 /** What a consumer gives up on, where it goes, and what happens when it cannot go there. */
 import { expect } from 'vitest';
-import { EventsError, exchange, PermanentError } from '../../../src/index.js';
+import { z } from 'zod';
+import { startConsumer } from '../../../src/core/consuming/start-consumer.js';
+import { defineCatalog, defineEvent, EventsError, exchange, PermanentError } from '../../../src/index.js';
 import { eventually, within } from '../../await.js';
 import { onBothBrokers } from './stage.js';
 
@@ -64,11 +66,27 @@ onBothBrokers('dead letters', (test, stage) => {
   });
 
   test('a message that breaks the reading of it is dead, too', async () => {
-    const { bus, names, options, send, dead } = await stage();
-    await bus.consume(names.queue, { 'order.paid': () => {} }, options());
-    // A date that JavaScript has not: seconds, as AMQP counts them, up to 2^64.
-    await send('{"order":"A"}', { messageId: 'bad', timestamp: Number.MAX_SAFE_INTEGER });
-    expect((await dead(1))[0]?.record).toMatchObject({ reason: 'invalid', attempts: 0 });
+    const { bus, names, topology, options, send, dead, defer } = await stage();
+    const schema = z.object({ order: z.string() }).transform(({ order }) => {
+      if (order === 'bad') throw new Error('a defect of the schema');
+      return order;
+    });
+    const catalog = defineCatalog(defineEvent({ type: 'order.paid', exchange: names.exchange, schema }));
+    const handled: string[] = [];
+    const handlers = { 'order.paid': ({ data }: { data: string }) => void handled.push(data) };
+    const consumer = await startConsumer(
+      { transport: bus.transport, catalog, topology },
+      names.queue,
+      handlers,
+      options(),
+    );
+    defer(() => consumer.close());
+    await send('{"order":"bad"}');
+    await send('{"order":"good"}');
+    const [letter] = await dead(1);
+    expect(letter?.record).toMatchObject({ reason: 'invalid', attempts: 0 });
+    expect(letter?.record.message).toContain('a defect of the schema');
+    await eventually('the next is handled', () => handled.length === 1);
   });
 
   const strange: [string, () => unknown][] = [
