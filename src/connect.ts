@@ -10,11 +10,13 @@ import type { Catalog, EventMap } from './core/events/catalog.js';
 import { createPublisher, type Publisher, type PublisherOptions } from './core/publishing/publisher.js';
 import { EMPTY_TOPOLOGY, type Topology } from './core/topology/model.js';
 import type { Transport } from './core/transport.js';
+import { describeNotice } from './core/transport-notice.js';
 import { type AtmaEvents, atma } from './presets/atma.js';
 import type { Environment, Preset, System } from './presets/preset.js';
 import { hideEmails, hidePasswords, safeLine } from './terminal/safe-text.js';
 import { type ConnectionOptions, createTransport, DEFAULT_URL } from './transports/index.js';
 
+/** Without `onNotice`, what the transport suffers (a lost line, a blocked broker) is a warning of the process. */
 export interface BusOptions extends ConnectionOptions, PublisherOptions {
   /** Default: `RABBITMQ_URL` of the environment, else the embedded broker in `./.atma-events/broker.db`. */
   readonly url?: string;
@@ -69,7 +71,10 @@ export async function connect<M extends EventMap>(
 }
 
 async function openTransport(url: string, options: ConnectionOptions): Promise<Transport> {
-  const transport = await createTransport(url, options);
+  const transport = await createTransport(url, {
+    onNotice: (notice) => warn('EventBus', describeNotice(notice)),
+    ...options,
+  });
   try {
     await transport.open();
     return transport;

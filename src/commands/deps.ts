@@ -1,7 +1,8 @@
 /** What commands get from outside, and the session in which one of them runs. */
 import type { Command } from 'commander';
 import { isEventsError, messageOf } from '../core/errors.js';
-import type { Transport, TransportNotice, TransportOptions } from '../core/transport.js';
+import type { Transport, TransportOptions } from '../core/transport.js';
+import { describeNotice } from '../core/transport-notice.js';
 import type { Settings } from '../project/settings.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import { createTerminal, type Streams, type Terminal } from '../terminal/io.js';
@@ -106,7 +107,7 @@ function createSession(
     const transport = await deps.createTransport(url, {
       startTimeoutMs: settings.timeoutMs,
       reconnectTimeoutMs: settings.timeoutMs,
-      onNotice: (notice) => terminal.warn(noticeText(notice)),
+      onNotice: (notice) => terminal.warn(describeNotice(notice)),
       now,
       ...(settings.managementUrl !== undefined && { managementUrl: settings.managementUrl }),
     });
@@ -159,21 +160,4 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
     signal.addEventListener('abort', onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
-}
-
-function noticeText(notice: TransportNotice): string {
-  switch (notice.kind) {
-    case 'lost':
-      return `connection lost (${notice.cause}); reconnecting`;
-    case 'restored':
-      return `connection restored after ${(notice.afterMs / 1000).toFixed(1)} s`;
-    case 'blocked':
-      return `the broker takes no publishes for now: ${notice.reason}`;
-    case 'unblocked':
-      return 'the broker takes publishes again';
-    case 'consumer-lost':
-      return `consumer of ${notice.queue} ended (${notice.cause}); reopening`;
-    case 'not-restored':
-      return `${notice.entity} was not declared again after the reconnect (${notice.cause})`;
-  }
 }

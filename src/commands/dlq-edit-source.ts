@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { EventsError } from '../core/errors.js';
 import type { Catalog } from '../core/events/catalog.js';
-import { decode } from '../core/events/codec.js';
 import type { ReceivedMessage } from '../core/message.js';
+import { readDeadLetter } from '../dead-letters/groups.js';
 import { type EditorFile, openInEditor } from '../terminal/editor.js';
 import { confirm } from '../terminal/prompt.js';
 import { reportError } from '../terminal/report-error.js';
@@ -14,6 +14,8 @@ import { type EditableBody, editedBody } from './dlq-edit-body.js';
 import { readAllBytes } from './publish-source.js';
 
 export interface EditSource {
+  /** The dead-letter queue that it is in. */
+  readonly queue: string;
   readonly original: ReceivedMessage;
   /** Undefined: the body is not text. */
   readonly editable: EditableBody | undefined;
@@ -68,13 +70,13 @@ export async function fromFile(name: string, source: EditSource, session: Sessio
 }
 
 function check(bytes: Buffer, source: EditSource, { terminal }: Session): Edited | EventsError {
-  const { original, editable, catalog } = source;
+  const { queue, original, editable, catalog } = source;
   const edited = editedBody(editable?.form ?? 'raw', bytes, original.body);
   if ('problem' in edited)
     return new EventsError('input-invalid', `The body cannot be sent: ${edited.problem}`);
   // What was not changed is not sent: it need not be valid.
   if (edited.body.equals(original.body)) return edited;
-  const decoded = decode(catalog, { ...original, body: edited.body });
+  const { decoded } = readDeadLetter(catalog, { ...original, body: edited.body }, queue);
   if (decoded.valid) return edited;
   if (decoded.type === undefined || catalog.find(decoded.type) === undefined) {
     terminal.note(forPeople(`Not validated: no event "${decoded.type ?? ''}" in the catalog.`));

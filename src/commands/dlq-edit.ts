@@ -84,7 +84,7 @@ async function runEdit(queue: string, id: string, options: EditOptions, session:
   const original = await find(id, opened, session);
   const place = await placeOf(original, queue, options, system, transport, session);
   const editable = editableBody(original.body);
-  const source = { original, editable, catalog: system.catalog };
+  const source = { queue, original, editable, catalog: system.catalog };
   const edited =
     options.body === undefined
       ? await fromEditor(source, session)

@@ -119,9 +119,10 @@ async function runList(names: readonly string[], options: ListOptions, session: 
     await terminal.json(summaries);
     return exitCode;
   }
-  await terminal.out(renderQueues(summaries, now()));
+  await terminal.out(renderQueues(summaries, transport.address, now()));
   const waiting = await waitingIn(found.delayQueues, transport, signal);
   if (waiting.length > 0) await terminal.out(`\n${renderWaiting(waiting)}`);
+  if (summaries.length > 0) terminal.note(`on ${transport.address}`);
   const worst = summaries.toSorted((a, b) => b.messages - a.messages)[0];
   if (worst !== undefined && worst.messages > 0) {
     terminal.note(`Why they died: atma-events dlq groups ${worst.queue}`);
@@ -213,8 +214,9 @@ async function summarise(
 }
 
 /** The dead-letter queues as a table. */
-export function renderQueues(summaries: readonly QueueSummary[], now: number): string {
-  if (summaries.length === 0) return 'No dead-letter queues.';
+export function renderQueues(summaries: readonly QueueSummary[], address: string, now: number): string {
+  if (summaries.length === 0)
+    return `No dead-letter queues on ${address}. Another broker: --url or --profile.`;
   return renderTable(
     ['QUEUE', 'MESSAGES', 'OLDEST', 'REASONS'],
     summaries.map(({ queue, messages, oldest, reasons, looked }) => [

@@ -7,6 +7,7 @@ import { toSavedRecord } from '../core/events/record.js';
 import type { Transport } from '../core/transport.js';
 import { drain } from '../dead-letters/drain.js';
 import type { DrainBatch } from '../dead-letters/drain-types.js';
+import { findQueues } from '../dead-letters/find.js';
 import { lockQueue } from '../dead-letters/lock.js';
 import { type AppendFile, flushFolderOf, openAppend } from '../storage/append-file.js';
 import { EXIT, type ExitCode, exitCodeOf } from '../terminal/exit-codes.js';
@@ -35,6 +36,7 @@ interface PurgeOptions {
   readonly all: boolean;
   readonly export?: string;
   readonly dryRun: boolean;
+  readonly anyQueue: boolean;
   readonly yes: boolean;
 }
 
@@ -51,6 +53,11 @@ export function dlqPurgeCommand(deps: CommandDeps): Command {
     .option('--all', 'everything that is in the queue when the command begins', false)
     .option('--export <file>', 'file to create (default QUEUE-TIME.jsonl in this folder; mode 0600)')
     .option('--dry-run', 'count what would be deleted, delete nothing', false)
+    .option(
+      '--any-queue',
+      'also a queue that is no dead-letter queue: what waits in it for a consumer',
+      false,
+    )
     .option('-y, --yes', "do not ask for the queue's name; needed where there is no terminal", false)
     .addHelpText(
       'after',
@@ -85,6 +92,7 @@ async function runPurge(queue: string, options: PurgeOptions, session: Session):
   const opened = await openQueue(queue, session);
   const { system, transport, counts } = opened;
   await untilAborted(refuseRunning(queue, transport), signal);
+  if (!options.anyQueue) await untilAborted(refuseWorkQueue(queue, opened), signal);
   const selection = await selectionOf(criteria, { catalog: system.catalog, queue, now });
   // Everything needs no counting: the queue knows its depth.
   const look = options.dryRun ? { anyway: options.yes } : { isBeforeTaking: true };
@@ -99,7 +107,11 @@ async function runPurge(queue: string, options: PurgeOptions, session: Session):
     else if (would > 0) await terminal.out(forPeople(text));
     return EXIT.done;
   }
-  terminal.note(forPeople(`${lettersText(would)} of ${queue}: saved to ${name} first, then deleted.`));
+  terminal.note(
+    forPeople(
+      `${lettersText(would)} of ${queue} (${transport.address}) will be saved to ${name} first, then deleted.`,
+    ),
+  );
   if (!options.yes) {
     const check = (text: string) =>
       text.trim() === queue ? undefined : `Type ${queue} to delete, or Ctrl-C to leave everything as it is.`;
@@ -111,6 +123,15 @@ async function runPurge(queue: string, options: PurgeOptions, session: Session):
     { queue, name, path, total: counts.ready, selection, transport, catalog: system.catalog },
     session,
   );
+}
+
+/** Messages that wait for a consumer are nobody's rubbish: `usage`, unless it was said that they are meant. */
+async function refuseWorkQueue(queue: string, { transport, system }: OpenQueue): Promise<void> {
+  const { deadLetterQueues } = await findQueues(transport, system);
+  if (deadLetterQueues.some(({ name }) => name === queue)) return;
+  throw new EventsError('usage', `${queue} is not known as a dead-letter queue`, {
+    hint: 'What is in it may be waiting for its consumer. If it is meant all the same, add --any-queue.',
+  });
 }
 
 interface Purge {

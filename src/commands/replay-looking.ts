@@ -82,7 +82,11 @@ export async function agreedOn(job: Job, session: Session): Promise<Wanted[]> {
     if (found?.preview.selected === 0 && !found.isCut) terminal.note(`${each.queue}: nothing to replay.`);
     // What lies beyond what was looked at is moved, too: nothing goes without having been asked about.
     const isNothing = found !== undefined && !found.isCut && goingIn(found.preview) === 0;
-    if (asking && !isNothing && !(await confirm(terminal, question(each, found), true, signal))) {
+    if (
+      asking &&
+      !isNothing &&
+      !(await confirm(terminal, `${job.transport.address}: ${question(each, found)}`, true, signal))
+    ) {
       terminal.note(`Nothing of ${each.queue} was moved.`);
       continue;
     }

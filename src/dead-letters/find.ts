@@ -40,7 +40,7 @@ export interface FoundQueues {
   readonly incomplete?: string;
 }
 
-type Looking = Pick<Transport, 'survey' | 'counts'>;
+type Looking = Pick<Transport, 'survey' | 'counts' | 'address'>;
 
 const DELAY_QUEUE = /^(.+)\.retry\.(\d{1,12})$/;
 
@@ -95,7 +95,7 @@ export async function requireQueue(
   const names = (await findQueues(transport, known)).deadLetterQueues.map(({ name }) => name);
   const near = closest(queue, names);
   const others = names.length === 0 ? 'Run dlq list to see them.' : `There are: ${names.join(', ')}.`;
-  throw new EventsError('queue-missing', `queue "${queue}" does not exist`, {
+  throw new EventsError('queue-missing', `queue "${queue}" does not exist on ${transport.address}`, {
     hint: near === undefined ? others : `Did you mean "${near}"?`,
   });
 }

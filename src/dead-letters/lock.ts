@@ -22,6 +22,8 @@ const PREFIX = 'atma-events.replay-lock.';
 const LONGEST_NAME = 255;
 /** RabbitMQ may take two heartbeats (2 × 15 s) to notice that our own former connection is gone. */
 const GHOST_MS = 35_000;
+/** Until the end of a killed process has reached the broker. */
+const DYING_MS = 1_000;
 const LOOK_MS = 250;
 
 /** Queues locked in this process: the broker does not refuse what the same connection declares again. */
@@ -34,20 +36,18 @@ export async function lockQueue(transport: Transport, queue: string, deps: LockD
   const spec = queueSpec(lockName(queue), {}, { durable: false, exclusive: true });
   const declare = () => transport.apply({ ...EMPTY_TOPOLOGY, queues: [spec] });
   try {
-    await declare();
+    // The broker may not have noticed yet that the holder was killed a moment ago.
+    await declareWithin(DYING_MS, declare, deps);
   } catch (error) {
     own.delete(queue);
     throw isEventsError(error, 'queue-locked') ? locked(queue, error) : error;
   }
   return {
     async renew() {
-      for (const until = deps.now() + GHOST_MS; ; await deps.pause(LOOK_MS)) {
-        try {
-          return await declare();
-        } catch (error) {
-          if (!isEventsError(error, 'queue-locked')) throw error;
-          if (deps.now() >= until) throw locked(queue, error);
-        }
+      try {
+        await declareWithin(GHOST_MS, declare, deps);
+      } catch (error) {
+        throw isEventsError(error, 'queue-locked') ? locked(queue, error) : error;
       }
     },
     async release() {
@@ -55,6 +55,17 @@ export async function lockQueue(transport: Transport, queue: string, deps: LockD
       await transport.remove({ queues: [spec.name] });
     },
   };
+}
+
+/** Tries again while somebody holds it, for as long as that may be somebody who is gone. */
+async function declareWithin(ms: number, declare: () => Promise<void>, deps: LockDeps): Promise<void> {
+  for (const until = deps.now() + ms; ; await deps.pause(LOOK_MS)) {
+    try {
+      return await declare();
+    } catch (error) {
+      if (!isEventsError(error, 'queue-locked') || deps.now() >= until) throw error;
+    }
+  }
 }
 
 /** Whether a replay of the queue runs at this moment, on whatever machine. Changes nothing. */

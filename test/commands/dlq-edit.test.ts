@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { openLedger } from '../../src/dead-letters/ledger.js';
 import { runCli, temporaryFolder } from './cli.js';
-import { describeDying, die, eventOf, idsIn, messagesIn, toBody } from './dying.js';
+import { describeDying, die, eventOf, idsIn, messagesIn, toBody, using } from './dying.js';
 import { KEYS, startOnTerminal, terminalsToBeHad } from './pseudo-terminal.js';
 
 const BIN = fileURLToPath(new URL('../../bin/atma-events.js', import.meta.url));
@@ -97,8 +97,26 @@ describeDying('dlq edit', (broker) => {
     expect(await idsIn(broker, dlq())).toEqual(['m-1']);
   });
 
+  it('judges a body by the key that it was first published with, not by that of its dead-letter exchange', async () => {
+    await die(broker, 1);
+    const { exitCode, stderr } = await runCli(
+      ['dlq', 'edit', dlq(), 'm-1', '--body', '-', '--yes'],
+      broker.options({ cwd: temporaryFolder(), input: '{"jobId":"still-nope"}' }),
+    );
+    expect({ exitCode }).toEqual({ exitCode: 2 });
+    expect(stderr).toContain('Not a valid analysis.completed');
+    expect(await idsIn(broker, dlq())).toEqual(['m-1']);
+  });
+
   it('a type that is not in the catalog is sent as it is; a body from stdin, to a queue of choice', async () => {
-    await die(broker, [Buffer.from('job 17, tokens 3')]);
+    await using(broker, (transport) =>
+      transport.publish({
+        exchange: `${broker.exchange}_dlx`,
+        routingKey: 'notifications.dlq',
+        body: Buffer.from('job 17, tokens 3'),
+        properties: { messageId: 'm-1' },
+      }),
+    );
     const { exitCode, stderr } = await runCli(
       ['dlq', 'edit', dlq(), 'm-1', '--body', '-', '--to', broker.assessments, '--yes'],
       broker.options({ cwd: temporaryFolder(), input: 'job 17, tokens 4' }),

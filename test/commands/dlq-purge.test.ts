@@ -52,7 +52,7 @@ describeDying('dlq purge', (broker) => {
       ...[dlq(), '--filter', 'event.n == 2 || event.n == 5', '--export', 'two.jsonl', '--yes'],
     );
     expect(exitCode).toBe(0);
-    expect(stderr).toContain(`2 dead letters of ${dlq()}: saved to two.jsonl first, then deleted.`);
+    expect(stderr).toContain('will be saved to two.jsonl first, then deleted.');
     expect(stdout).toBe(`Deleted 2 dead letters of ${dlq()}, saved to two.jsonl; 4 left.\n`);
     expect(linesIn(join(cwd, 'two.jsonl')).map(({ messageId }) => messageId)).toEqual(['m-2', 'm-5']);
     expect(await idsIn(broker, dlq())).toEqual(['m-1', 'm-3', 'm-4', 'm-6']);

@@ -104,11 +104,11 @@ describe('the report of a replay', () => {
     ['errors', 'continue with: atma-events replay-dlq --resume r1'],
     ['canary', 'atma-events dlq groups q'],
   ] as const)('says how to go on after it stopped: %s', (stopped, text) => {
-    expect(adviceOn(report({ stopped }), CONTEXT).join('\n')).toContain(text);
+    expect(adviceOn(report({ stopped, boomeranged: 1 }), CONTEXT).join('\n')).toContain(text);
   });
 
   it('resumes with the same ledger and canary', () => {
-    const advice = adviceOn(report({ stopped: 'canary' }), {
+    const advice = adviceOn(report({ stopped: 'canary', boomeranged: 1 }), {
       ...CONTEXT,
       resumeOptions: ' --ledger l.db --canary 5',
     });

@@ -4,12 +4,13 @@ import type { Survey, Transport } from '../../src/core/transport.js';
 import { findDeliveryLimits, findQueues, requireQueue } from '../../src/dead-letters/find.js';
 
 /** A broker with these queues, that tells about them or does not. */
-function broker(queues: QueueSpec[], tells: boolean): Pick<Transport, 'survey' | 'counts'> {
+function broker(queues: QueueSpec[], tells: boolean): Pick<Transport, 'survey' | 'counts' | 'address'> {
   const known = queues.map((spec) => ({ ...spec, ready: spec.name.length, consumers: 0 }));
   const survey: Survey = tells
     ? { state: 'known', exchanges: [], queues: known, bindings: [] }
     : { state: 'unknown', reason: 'nobody to ask' };
   return {
+    address: 'a broker',
     survey: async () => survey,
     counts: async (name) => known.find((each) => each.name === name),
   };
@@ -86,7 +87,7 @@ describe('a queue that does not exist', () => {
     const transport = broker([queue('orders_dlq'), queue('orders_dlx')], true);
     await expect(requireQueue(transport, { topology: EMPTY_TOPOLOGY }, 'order_dlq')).rejects.toMatchObject({
       code: 'queue-missing',
-      message: 'queue "order_dlq" does not exist',
+      message: 'queue "order_dlq" does not exist on a broker',
       hint: 'Did you mean "orders_dlq"?',
     });
   });

@@ -196,7 +196,7 @@ export class Handling {
     const failedAt = new Date(now()).toISOString();
     of.attempt++;
     of.firstFailedAt ??= failedAt;
-    const verdict = verdictOn(error, ladder.delayAfter(of.attempt));
+    const verdict = verdictOn(error, ladder.delayAfter(of.attempt), ladder.delaysMs.at(-1));
     telemetry.processed(performance.now() - startedAt, verdict.kind, {
       error,
       ...(of.event !== undefined && { type: of.event.type }),

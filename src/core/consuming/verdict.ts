@@ -13,12 +13,21 @@ export type Verdict =
  * | a `PermanentError` | any | dead: `permanent` |
  * | an `EventsError` with code `effect-unknown` | any | dead: `effect-unknown` |
  * | anything else | yes | retry after `delayMs` |
+ * | an `EventsError` with code `busy` | no | retry after `lastDelayMs`, where there is a ladder |
  * | anything else | no | dead: `exhausted` |
+ *
+ * Busy is no failure of the event: another has its key of `once`, or died with it and nobody can tell before the lease
+ * has passed.
  */
-export function verdictOn(error: unknown, delayMs: number | undefined): Verdict {
+export function verdictOn(
+  error: unknown,
+  delayMs: number | undefined,
+  lastDelayMs: number | undefined,
+): Verdict {
   if (isPermanent(error)) return { kind: 'dead', reason: 'permanent' };
   if (isEventsError(error, 'effect-unknown')) return { kind: 'dead', reason: 'effect-unknown' };
-  return delayMs === undefined ? { kind: 'dead', reason: 'exhausted' } : { kind: 'retry', delayMs };
+  const next = delayMs ?? (isEventsError(error, 'busy') ? lastDelayMs : undefined);
+  return next === undefined ? { kind: 'dead', reason: 'exhausted' } : { kind: 'retry', delayMs: next };
 }
 
 /**
