@@ -74,7 +74,7 @@ describeAlone('replay-dlq on a terminal', (broker, dlq) => {
     });
     const filter = 'failure.exception == "RangeError"';
     const terminal = startOnTerminal(['replay-dlq', dlq(), '--filter', filter], options());
-    await terminal.shows('How many is not known: they lie beyond the first 1,000');
+    await terminal.shows('How many is not known');
     terminal.types('n', KEYS.enter);
     expect(await terminal.ended).toBe(130);
     expect(await idsIn(broker, broker.notifications)).toEqual([]);
