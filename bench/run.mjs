@@ -97,7 +97,11 @@ async function startBroker() {
     '../test/brokers/rabbitmq.ts',
   );
   if (findRabbitServer() === undefined) throw new Error(`RabbitMQ is not installed here.\n${howToInstall()}`);
-  const broker = await startRabbit({ plugins: ['rabbitmq_management', 'rabbitmq_shovel'] });
+  const broker = await startRabbit({
+    plugins: ['rabbitmq_management', 'rabbitmq_shovel'],
+    // Hundreds of thousands of messages: a memory alarm would be what is measured.
+    config: ['vm_memory_high_watermark.absolute = 8GB'],
+  });
   defer(() => broker.stop());
   return broker;
 }
