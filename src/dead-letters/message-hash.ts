@@ -1,16 +1,7 @@
 /** How a message is recognised when it comes again, by another process, after a crash. */
 import { hash } from 'node:crypto';
-import type { Headers, ReceivedMessage } from '../core/message.js';
-
-/** What quorum queues write into the headers of each delivery anew. */
-const COUNTED_BY_THE_QUEUE = ['x-delivery-count', 'x-acquired-count'] as const;
-
-/** Headers without what the queue itself writes at each delivery; the same object where there is nothing of it. */
-export function withoutDeliveryCount(headers: Headers): Headers {
-  if (!COUNTED_BY_THE_QUEUE.some((name) => name in headers)) return headers;
-  const { 'x-delivery-count': _, 'x-acquired-count': __, ...rest } = headers;
-  return rest;
-}
+import { withoutDeliveryCount } from '../core/broker-headers.js';
+import type { ReceivedMessage } from '../core/message.js';
 
 const BYTES = 16;
 

@@ -1,9 +1,9 @@
 /** What a replay sends, and where: docs/dead-letters.md, "What is sent". Pure. */
+import { isDeathHeader, isFurtherRoute, withoutDeliveryCount } from '../core/broker-headers.js';
 import { HEADER_FAILURE } from '../core/consuming/failure-record.js';
 import { HEADER_REPLAY, HEADER_RETRY } from '../core/consuming/origin.js';
 import type { Headers, HeaderValue, OutgoingMessage, ReceivedMessage } from '../core/message.js';
 import { type Death, readDeath } from './death.js';
-import { withoutDeliveryCount } from './message-hash.js';
 import type { ReplayTarget, SkipReason } from './replay-types.js';
 import type { Address } from './routes.js';
 
@@ -66,9 +66,6 @@ function toQueue(to: string, from: string): Address | SkipReason {
   return to === from ? 'own-queue' : { exchange: '', routingKey: to };
 }
 
-/** RabbitMQ routes to these besides the routing key, also on the default exchange. */
-const FURTHER_ROUTES = ['CC', 'BCC'];
-
 /**
  * A death that no consumer asked for (expired, maxlen, delivery_limit) stands in `x-death` as the first half of an
  * automatic cycle: should the copy later go through a delay queue back into its queue, RabbitMQ takes it for a message
@@ -88,8 +85,8 @@ function sort(
     const value = headers[name];
     if (value === undefined || name === HEADER_FAILURE || name === HEADER_RETRY || name === HEADER_REPLAY)
       continue;
-    const isDeath = looksAutomatic && (name === 'x-death' || /^x-(first|last)-death-/.test(name));
-    const isRoute = target.kind !== 'exchange' && FURTHER_ROUTES.includes(name);
+    const isDeath = looksAutomatic && isDeathHeader(name);
+    const isRoute = target.kind !== 'exchange' && isFurtherRoute(name);
     if (isDeath || isRoute) {
       removed ??= {};
       removed[name] = value;

@@ -11,6 +11,7 @@
  *
  * Headers that a broker adds to each delivery are left out: they would be told of the wrong delivery.
  */
+import { isDeathHeader, isFurtherRoute, isOfTheDelivery } from '../broker-headers.js';
 import {
   type Headers,
   type HeaderValue,
@@ -21,10 +22,6 @@ import {
 import type { DeadLetterRoute } from './dead-letter-route.js';
 import { type FailureRecord, failureHeader, HEADER_FAILURE } from './failure-record.js';
 import { type Arrival, HEADER_RETRY } from './origin.js';
-
-/** Set by quorum queues and streams when they deliver. */
-const OF_THE_DELIVERY = new Set(['x-delivery-count', 'x-acquired-count', 'x-stream-offset']);
-const DEATH = /^x-death$|^x-(first|last)-death-/;
 
 /** Headers so large that a failure record with its stack might not fit beside them: a frame has 128 KiB. */
 const LARGE_HEADERS_BYTES = 64 * 1024;
@@ -103,8 +100,8 @@ function sortHeaders(headers: Headers = {}, asideDeaths: boolean): { travelling:
   const aside: [string, HeaderValue][] = [];
   for (const header of Object.entries(headers)) {
     const [name] = header;
-    if (OF_THE_DELIVERY.has(name)) continue;
-    const acts = name === 'CC' || name === 'BCC' || (asideDeaths && DEATH.test(name));
+    if (isOfTheDelivery(name)) continue;
+    const acts = isFurtherRoute(name) || (asideDeaths && isDeathHeader(name));
     (acts ? aside : travelling).push(header);
   }
   return { travelling: Object.fromEntries(travelling), aside: Object.fromEntries(aside) };

@@ -8,6 +8,7 @@
  * content may be two events.
  */
 import { createHash, randomUUID } from 'node:crypto';
+import { withoutDeliveryCount } from '../broker-headers.js';
 import { type FailureRecord, isFailureRecord } from './failure-record.js';
 import type { IdempotencyStore } from './idempotency.js';
 import type { InHand } from './in-hand.js';
@@ -122,14 +123,7 @@ function keyOf(queue: string, { arrival }: InHand): string {
   const { headers = {}, ...rest } = properties;
   const digest = createHash('sha256')
     // Quorum queues count deliveries in a header, which is another one each time.
-    .update(
-      JSON.stringify([
-        exchange,
-        routingKey,
-        rest,
-        { ...headers, 'x-delivery-count': 0, 'x-acquired-count': 0 },
-      ]),
-    )
+    .update(JSON.stringify([exchange, routingKey, rest, withoutDeliveryCount(headers)]))
     .update(arrival.firstFailedAt ?? '')
     .update(body)
     .digest('hex');

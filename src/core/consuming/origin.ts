@@ -7,6 +7,7 @@
  * | `x-retry` | a consumer, on the copy in a delay queue | attempt, exchange, routing key, first failure, expiration, user id, headers set aside |
  * | `x-replay` | a replay, on the copy that it publishes | replay id, time, exchange, routing key, the failure before |
  */
+import { isDeathHeader } from '../broker-headers.js';
 import { type Headers, type HeaderValue, plainHeader, type ReceivedMessage } from '../message.js';
 
 export const HEADER_RETRY = 'x-retry';
@@ -148,7 +149,8 @@ function withoutDeathsIn(headers: Headers, isDelayQueue: (queue: string) => bool
   return Object.fromEntries(
     Object.entries({ ...headers, 'x-death': kept }).filter(
       ([name]) =>
-        !(name === 'x-death' && kept.length === 0) && !(firstIsOurs && /^x-(first|last)-death-/.test(name)),
+        !(name === 'x-death' && kept.length === 0) &&
+        !(firstIsOurs && name !== 'x-death' && isDeathHeader(name)),
     ),
   );
 }

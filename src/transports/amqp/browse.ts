@@ -18,6 +18,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Channel, ConsumeMessage } from 'amqplib';
+import { hasDeliveryCount } from '../../core/broker-headers.js';
 import type { ReceivedMessage } from '../../core/message.js';
 import type { BrowseOptions } from '../../core/transport.js';
 import type { AmqpAddress } from './address.js';
@@ -88,8 +89,7 @@ export async function* browseQueue(
 
 /** Of a quorum queue, and taken before. */
 function isReturned(message: ConsumeMessage | undefined): boolean {
-  const headers = message?.properties.headers ?? {};
-  return headers['x-delivery-count'] !== undefined || headers['x-acquired-count'] !== undefined;
+  return hasDeliveryCount(message?.properties.headers ?? {});
 }
 
 /** How many messages to take at once: `left` are left, and those so far had `averageBytes`. */
