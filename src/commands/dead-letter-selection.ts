@@ -61,8 +61,7 @@ export async function selectionOf(
     (groups === undefined && filter === undefined) ||
     matches(seeLetter(catalog, message, queue, context.now()));
   const { edit } = criteria;
-  const isEdited = (message: ReceivedMessage) =>
-    edit === undefined || messageHash(message).toString('hex') === edit.original;
+  const isEdited = (message: ReceivedMessage) => edit === undefined || messageHash(message) === edit.original;
   const all = [filter, groups, ids, edit].every((each) => each === undefined);
   return {
     matches,

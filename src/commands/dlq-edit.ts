@@ -155,7 +155,7 @@ async function send(
   const messageId = randomUUID();
   const criteria: Criteria = {
     edit: {
-      original: messageHash(original).toString('hex'),
+      original: messageHash(original),
       messageId,
       body: edited.body.toString('base64'),
     },

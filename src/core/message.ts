@@ -81,9 +81,17 @@ export function plainHeader(value: HeaderValue): HeaderValue {
   return value;
 }
 
+const OWN = { enumerable: true, configurable: true, writable: true };
+
 /** All headers without their wire types; `{}` for none. */
 export function plainHeaders(headers: Headers | undefined): Headers {
-  return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name, plainHeader(value)]));
+  const plain: Record<string, HeaderValue> = {};
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    // An assignment to `__proto__` would not make a property.
+    if (name === '__proto__') Object.defineProperty(plain, name, { ...OWN, value: plainHeader(value) });
+    else plain[name] = plainHeader(value);
+  }
+  return plain;
 }
 
 /**

@@ -4,7 +4,14 @@
  */
 import { type FailureReason, type FailureRecord, readFailure } from '../core/consuming/failure-record.js';
 import { readReplay, readRetry } from '../core/consuming/origin.js';
-import { type Headers, type HeaderValue, plainHeader, type ReceivedMessage } from '../core/message.js';
+import { isoTimeOfSeconds } from '../core/events/iso-time.js';
+import {
+  type Headers,
+  type HeaderValue,
+  isTypedHeader,
+  plainHeader,
+  type ReceivedMessage,
+} from '../core/message.js';
 
 /** Reasons that a broker gives for itself, as `x-death` spells them. */
 export const BROKER_REASONS = ['rejected', 'expired', 'maxlen', 'delivery_limit'] as const;
@@ -71,16 +78,23 @@ export function readDeath(message: ReceivedMessage, queue: string): Death {
       history,
     };
   }
-  const elsewhere = history.filter((entry) => entry.queue !== undefined && entry.queue !== queue);
-  const newest = elsewhere[0];
-  const times = (newest === undefined ? history : elsewhere).flatMap(({ time }) => time ?? []).toSorted();
+  const isElsewhere = (entry: DeathEntry) => entry.queue !== undefined && entry.queue !== queue;
+  const newest = history.find(isElsewhere);
+  let first: string | undefined;
+  let last: string | undefined;
+  for (const entry of history) {
+    const { time } = entry;
+    if (time === undefined || (newest !== undefined && !isElsewhere(entry))) continue;
+    if (first === undefined || time < first) first = time;
+    if (last === undefined || time > last) last = time;
+  }
   return {
     reason: newest?.reason ?? 'unknown',
     failedQueue: newest?.queue,
     ...originOf(message, headers, history),
     attempts: newest?.count ?? 0,
-    firstDiedAt: times[0],
-    lastDiedAt: times.at(-1),
+    firstDiedAt: first,
+    lastDiedAt: last,
     record: undefined,
     history,
   };
@@ -104,22 +118,36 @@ function originOf(
 
 function entriesIn(headers: Headers): DeathEntry[] {
   const deaths = headers['x-death'];
-  return Array.isArray(deaths) ? deaths.flatMap((death: HeaderValue) => entryOf(death) ?? []) : [];
+  const entries: DeathEntry[] = [];
+  if (!Array.isArray(deaths)) return entries;
+  for (const death of deaths as readonly HeaderValue[]) {
+    const entry = entryOf(death);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries;
 }
 
 function entryOf(value: HeaderValue): DeathEntry | undefined {
-  const plain = plainHeader(value);
-  if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) return undefined;
-  const { queue, reason, count, time, exchange, 'routing-keys': keys } = plain as Headers;
-  const times = Number(count);
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isTypedHeader(value))
+    return undefined;
+  const { queue, reason, count, time, exchange, 'routing-keys': keys } = value as Headers;
+  const times = Number(plainOf(count));
   return {
     queue: textOf(queue),
-    reason: BROKER_REASONS.find((known) => known === reason) ?? 'unknown',
+    reason: reasonOf(reason),
     count: Number.isSafeInteger(times) && times > 0 ? times : 1,
-    time: isoSeconds(time),
+    time: isoSeconds(plainOf(time)),
     exchange: textOf(exchange),
-    routingKeys: Array.isArray(keys) ? keys.flatMap((key: HeaderValue) => textOf(key) ?? []) : [],
+    routingKeys: Array.isArray(keys) ? keys.filter((key: HeaderValue) => typeof key === 'string') : [],
   };
+}
+
+function plainOf(value: HeaderValue | undefined): HeaderValue | undefined {
+  return value === undefined ? undefined : plainHeader(value);
+}
+
+function reasonOf(value: HeaderValue | undefined): DeathReason {
+  return BROKER_REASONS.find((known) => known === value) ?? 'unknown';
 }
 
 function textOf(value: HeaderValue | undefined): string | undefined {
@@ -129,15 +157,15 @@ function textOf(value: HeaderValue | undefined): string | undefined {
 /** AMQP counts seconds. What lies outside of JavaScript's dates is no time. */
 function isoSeconds(value: HeaderValue | undefined): string | undefined {
   // Beyond what a double holds exactly a timestamp comes as text, which is no date either.
-  return typeof value === 'number' ? isoDate(new Date(value * 1000)) : undefined;
+  return typeof value === 'number' ? sortable(isoTimeOfSeconds(value)) : undefined;
 }
 
 function isoText(text: string): string | undefined {
-  return isoDate(new Date(text));
+  const date = new Date(text);
+  return Number.isNaN(date.getTime()) ? undefined : sortable(date.toISOString());
 }
 
-function isoDate(date: Date): string | undefined {
-  // Years beyond 9999 are written with a sign and would not sort as text.
-  const year = date.getUTCFullYear();
-  return year >= 0 && year <= 9999 ? date.toISOString() : undefined;
+/** Years beyond 9999 are written with a sign and would not sort as text. */
+function sortable(time: string | undefined): string | undefined {
+  return time === undefined || time.startsWith('+') || time.startsWith('-') ? undefined : time;
 }

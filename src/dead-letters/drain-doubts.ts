@@ -1,5 +1,4 @@
 /** Messages that were settled when their line went: some of them come again, the others are gone. */
-import { hashKey } from './message-hash.js';
 
 export class Doubts {
   readonly #counts = new Map<string, number>();
@@ -10,19 +9,17 @@ export class Doubts {
     return this.#size;
   }
 
-  add(hash: Buffer): void {
-    const key = hashKey(hash);
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  add(hash: string): void {
+    this.#counts.set(hash, (this.#counts.get(hash) ?? 0) + 1);
     this.#size++;
   }
 
   /** It has come again; false when it is none of them. */
-  take(hash: Buffer): boolean {
-    const key = hashKey(hash);
-    const count = this.#counts.get(key);
+  take(hash: string): boolean {
+    const count = this.#counts.get(hash);
     if (count === undefined) return false;
-    if (count === 1) this.#counts.delete(key);
-    else this.#counts.set(key, count - 1);
+    if (count === 1) this.#counts.delete(hash);
+    else this.#counts.set(hash, count - 1);
     this.#size--;
     return true;
   }

@@ -10,7 +10,7 @@ export interface DrainOptions {
   readonly limit?: number;
   /** Messages looked at, at most. Default: as many as are ready at the start. */
   readonly total?: number;
-  /** Messages in the next batch, at most. Default 500. */
+  /** Messages in the next batch, at most. Default 1,000. */
   readonly batchSize?: () => number;
   /** Batches in work at the same time. Default 3. */
   readonly inWork?: number;
@@ -22,12 +22,12 @@ export interface DrainOptions {
    * Hashes of messages that an earlier run took and that may still be there. They count as taken, and are handed out
    * when they come, selected or not.
    */
-  readonly before?: readonly Buffer[];
+  readonly before?: readonly string[];
   /**
    * Asked after a loss, and from the start with `before`: whether this is a message that was acked for good, and that
    * the broker has brought back. It is handed out, selected or not, and not counted a second time.
    */
-  readonly cameBack?: (message: ReceivedMessage, hash: Buffer) => boolean;
+  readonly cameBack?: (message: ReceivedMessage, hash: string) => boolean;
   /** What was in hand was lost with a connection, and comes again: awaited before any of it is looked at. */
   readonly afterLoss?: () => Promise<void>;
   /** Told whenever a batch is done. */
@@ -38,7 +38,7 @@ export interface DrainOptions {
 export interface Taken {
   readonly delivery: Delivery;
   /** See `messageHash`: twins have the same. */
-  readonly hash: Buffer;
+  readonly hash: string;
   /** What `cameBack` said. */
   readonly cameBack: boolean;
 }

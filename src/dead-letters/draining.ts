@@ -30,7 +30,7 @@ interface Batch {
   outcome: Settlement | undefined;
 }
 
-const BATCH = 500;
+const BATCH = 1_000;
 const IN_WORK = 3;
 
 export class Draining {

@@ -1,12 +1,11 @@
 /** The messages of one replay in the ledger. */
 import { asBuffer, type Database, inTransaction, type Statement } from '../storage/sqlite.js';
-import { hashKey } from './message-hash.js';
 import type { SkipReason } from './replay-types.js';
 
 export const STATES = { claimed: 1, confirmed: 2, settled: 3, skipped: 4, missing: 5 } as const;
 
 export interface NewRow {
-  readonly hash: Buffer;
+  readonly hash: string;
   readonly messageId: string | undefined;
   /** Where it goes: a queue, or exchange and routing key. */
   readonly target: string;
@@ -21,7 +20,7 @@ export interface SkippedRow extends Pick<NewRow, 'hash' | 'messageId'> {
 /** A row whose message may still be in the dead-letter queue. */
 export interface OpenRow {
   readonly seq: number;
-  readonly hash: Buffer;
+  readonly hash: string;
   readonly state: 'claimed' | 'confirmed';
 }
 
@@ -30,16 +29,21 @@ export class LedgerRows {
   #indexed = false;
   /** Claimed by replays that were given up: nobody can tell whether they arrived. By hash. */
   readonly #doubtful = new Map<string, { readonly replay: number; readonly seq: number }[]>();
-  readonly #insert: Statement;
+  readonly #claim: Statement;
+  readonly #skip: Statement;
 
   constructor(
     private readonly database: Database,
     private readonly replay: number,
   ) {
     this.#next = Number(this.#one('SELECT coalesce(max(seq), 0) + 1 FROM message WHERE replay = ?'));
-    this.#insert = database.prepare(
+    this.#claim = database.prepare(
       `INSERT INTO message (replay, seq, hash, id, state, target, reason, doubt)
-       VALUES (${replay}, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (${replay}, ?, ?, ?, ${STATES.claimed}, ?, NULL, ?)`,
+    );
+    this.#skip = database.prepare(
+      `INSERT INTO message (replay, seq, hash, id, state, target, reason, doubt)
+       VALUES (${replay}, ?, ?, ?, ${STATES.skipped}, NULL, ?, 0)`,
     );
   }
 
@@ -55,10 +59,10 @@ export class LedgerRows {
       for (const { hash, messageId, target, doubt } of fresh) {
         const doubtful = this.#takeDoubtful(hash);
         const doubts = doubt || doubtful ? 1 : 0;
-        this.#insert.run(seq++, hash, messageId ?? null, STATES.claimed, target, null, doubts);
+        this.#claim.run(seq++, Buffer.from(hash, 'hex'), messageId ?? null, target, doubts);
       }
       for (const { hash, messageId, reason } of skipped)
-        this.#insert.run(seq++, hash, messageId ?? null, STATES.skipped, null, reason, 0);
+        this.#skip.run(seq++, Buffer.from(hash, 'hex'), messageId ?? null, reason);
       for (const [from, to] of runsOf(again)) this.#update('doubt = doubt + 1', from, to);
     });
     this.#next = seq;
@@ -111,19 +115,19 @@ export class LedgerRows {
       .all(this.replay);
     return rows.map(([seq, hash, state]) => ({
       seq: Number(seq),
-      hash: asBuffer(hash),
+      hash: asBuffer(hash).toString('hex'),
       state: state === STATES.claimed ? 'claimed' : 'confirmed',
     }));
   }
 
   /** Whether a message with this hash was settled. The first call may take a second: it makes an index. */
-  isSettled(hash: Buffer): boolean {
+  isSettled(hash: string): boolean {
     if (!this.#indexed)
       this.database.exec('CREATE INDEX IF NOT EXISTS message_hash ON message (replay, hash)');
     this.#indexed = true;
     const found = this.database
       .prepare(`SELECT 1 FROM message WHERE replay = ? AND hash = ? AND state = ${STATES.settled} LIMIT 1`)
-      .get(this.replay, hash);
+      .get(this.replay, Buffer.from(hash, 'hex'));
     return found !== undefined;
   }
 
@@ -150,7 +154,7 @@ export class LedgerRows {
     for (const [replay = 0, seq = 0, hash, state] of left) {
       if (state === STATES.confirmed) move.run(this.replay, this.#next++, replay, seq);
       else {
-        const key = hashKey(asBuffer(hash));
+        const key = asBuffer(hash).toString('hex');
         const twins = this.#doubtful.get(key) ?? [];
         this.#doubtful.set(key, [...twins, { replay: Number(replay), seq: Number(seq) }]);
       }
@@ -158,9 +162,9 @@ export class LedgerRows {
   }
 
   /** Whether an abandoned replay may have sent this one; from now on it is ours. Inside a transaction. */
-  #takeDoubtful(hash: Buffer): boolean {
+  #takeDoubtful(hash: string): boolean {
     if (this.#doubtful.size === 0) return false;
-    const row = this.#doubtful.get(hashKey(hash))?.shift();
+    const row = this.#doubtful.get(hash)?.shift();
     if (row === undefined) return false;
     this.database
       .prepare(`UPDATE message SET state = ${STATES.missing} WHERE replay = ? AND seq = ?`)

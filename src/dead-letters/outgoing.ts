@@ -2,7 +2,13 @@
 import { isDeathHeader, isFurtherRoute, withoutDeliveryCount } from '../core/broker-headers.js';
 import { HEADER_FAILURE } from '../core/consuming/failure-record.js';
 import { HEADER_REPLAY, HEADER_RETRY } from '../core/consuming/origin.js';
-import type { Headers, HeaderValue, OutgoingMessage, ReceivedMessage } from '../core/message.js';
+import type {
+  Headers,
+  HeaderValue,
+  MessageProperties,
+  OutgoingMessage,
+  ReceivedMessage,
+} from '../core/message.js';
 import { type Death, readDeath } from './death.js';
 import type { ReplayTarget, SkipReason } from './replay-types.js';
 import type { Address } from './routes.js';
@@ -32,26 +38,36 @@ export function outgoing(message: ReceivedMessage, context: ReplayContext): Outg
   const death = readDeath(message, queue);
   const address = addressFor(death, queue, target);
   if (typeof address === 'string') return address;
-  const { headers = {}, userId, expiration, ...properties } = message.properties;
+  const { headers = {}, userId, expiration } = message.properties;
   const { kept, removed } = sort(withoutDeliveryCount(headers), death, target);
   const failure = headers[HEADER_FAILURE];
-  const replay: Headers = {
+  const { exchange, routingKey } = death;
+  const replay: Record<string, HeaderValue> = {
     id: context.id,
     time: context.time,
     from: queue,
-    exchange: death.exchange,
-    routingKey: death.routingKey,
-    ...(failure !== undefined && { failure }),
-    ...(userId !== undefined && { userId }),
-    ...(expiration !== undefined && { expiration }),
-    ...(removed !== undefined && { removed }),
+    exchange,
+    routingKey,
   };
+  if (failure !== undefined) replay.failure = failure;
+  if (userId !== undefined) replay.userId = userId;
+  if (expiration !== undefined) replay.expiration = expiration;
+  if (removed !== undefined) replay.removed = removed;
   kept[HEADER_REPLAY] = replay;
   return {
-    ...address,
+    exchange: address.exchange,
+    routingKey: address.routingKey,
     body: message.body,
-    properties: { ...properties, headers: kept },
+    properties: withHeaders(message.properties, kept),
   };
+}
+
+/** With these headers, and without what would act on the copy. */
+function withHeaders(properties: MessageProperties, headers: Headers): MessageProperties {
+  const copy = { ...properties, headers };
+  if (copy.userId === undefined && copy.expiration === undefined) return copy;
+  const { userId: _, expiration: __, ...rest } = copy;
+  return rest;
 }
 
 function addressFor(death: Death, queue: string, target: ReplayTarget): Address | SkipReason {

@@ -3,7 +3,6 @@ import { type EventsError, isEventsError } from '../core/errors.js';
 import type { Settlement, Transport } from '../core/transport.js';
 import type { DrainBatch, Taken } from './drain-types.js';
 import type { LedgerRows, OpenRow, SkippedRow } from './ledger-rows.js';
-import { hashKey } from './message-hash.js';
 import { outgoing, type ReplayContext } from './outgoing.js';
 import type { Pacer } from './pacer.js';
 import { recordConfirms } from './record-confirms.js';
@@ -54,15 +53,14 @@ export class ReplayRun {
 
   expect(rows: readonly OpenRow[]): void {
     for (const row of rows) {
-      const key = hashKey(row.hash);
-      const twins = this.#open.get(key);
-      if (twins === undefined) this.#open.set(key, [row]);
+      const twins = this.#open.get(row.hash);
+      if (twins === undefined) this.#open.set(row.hash, [row]);
       else twins.push(row);
     }
   }
 
-  isExpected(hash: Buffer): boolean {
-    return this.#open.size > 0 && this.#open.has(hashKey(hash));
+  isExpected(hash: string): boolean {
+    return this.#open.size > 0 && this.#open.has(hash);
   }
 
   /** Brings a batch to its end. What went wrong is in `stop`. */
@@ -101,7 +99,7 @@ export class ReplayRun {
 
   #plan(batch: DrainBatch): Plan {
     const { context } = this;
-    const time = new Date(context.now()).toISOString();
+    const replay = { ...context, time: new Date(context.now()).toISOString() };
     const sending: Sending[] = [];
     const acks: Plan['acks'][number][] = [];
     const skipped: SkippedRow[] = [];
@@ -116,7 +114,7 @@ export class ReplayRun {
         this.boomerangs++;
         batch.leave(taken);
       } else {
-        const copy = outgoing(message, { ...context, time });
+        const copy = outgoing(message, replay);
         if (typeof copy !== 'string') {
           const edited = context.edit === undefined ? copy : context.edit(copy, message);
           sending.push({ taken, message: edited, claimed: known?.seq });
@@ -263,12 +261,11 @@ export class ReplayRun {
     batch.leave(taken);
   }
 
-  #takeOpen(hash: Buffer): OpenRow | undefined {
+  #takeOpen(hash: string): OpenRow | undefined {
     if (this.#open.size === 0) return undefined;
-    const key = hashKey(hash);
-    const twins = this.#open.get(key);
+    const twins = this.#open.get(hash);
     const row = twins?.shift();
-    if (twins?.length === 0) this.#open.delete(key);
+    if (twins?.length === 0) this.#open.delete(hash);
     return row;
   }
 }

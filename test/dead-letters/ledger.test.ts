@@ -33,8 +33,10 @@ const replay = (id: string, more: Partial<NewReplay> = {}): NewReplay => ({
   ...more,
 });
 
+const hashOf = (n: number) => Buffer.alloc(16, n).toString('hex');
+
 const rowOf = (n: number): NewRow => ({
-  hash: Buffer.alloc(16, n),
+  hash: hashOf(n),
   messageId: `m-${n}`,
   target: 'work',
   doubt: false,
@@ -89,8 +91,8 @@ describe('the ledger', () => {
       [3, 'confirmed'],
       [4, 'claimed'],
     ]);
-    expect(rows.isSettled(Buffer.alloc(16, 1))).toBe(true);
-    expect(rows.isSettled(Buffer.alloc(16, 4))).toBe(false);
+    expect(rows.isSettled(hashOf(1))).toBe(true);
+    expect(rows.isSettled(hashOf(4))).toBe(false);
     expect(rows.closeOpen()).toEqual({ settled: 1, missing: 1 });
     expect(ledger.find('AAAA')).toMatchObject({ settled: 3, missing: 1, claimed: 0, confirmed: 0 });
   });
@@ -149,7 +151,7 @@ describe('the ledger', () => {
     ledger.abandon('aaaa');
     expect(ledger.begin(replay('other', { queue: 'other' })).open()).toEqual([]);
     const next = ledger.begin(replay('bbbb'));
-    expect(next.open().map(({ hash, state }) => [hash[0], state])).toEqual([[2, 'confirmed']]);
+    expect(next.open().map(({ hash, state }) => [hash, state])).toEqual([[hashOf(2), 'confirmed']]);
     expect(next.claim([rowOf(4), rowOf(3)], [], [])).toBe(2);
     // Claimed by both: whether the first sent it is what nobody knows.
     expect(ledger.find('bbbb')).toMatchObject({ claimed: 2, possibleDuplicates: 1 });
@@ -159,16 +161,12 @@ describe('the ledger', () => {
   it('forgets what was skipped when a replay goes on, but not that it may have been sent', () => {
     const ledger = open();
     const rows = ledger.begin(replay('aaaa'));
-    const first = rows.claim(
-      [rowOf(1)],
-      [],
-      [{ hash: Buffer.alloc(16, 9), messageId: 'x', reason: 'no-target' }],
-    );
+    const first = rows.claim([rowOf(1)], [], [{ hash: hashOf(9), messageId: 'x', reason: 'no-target' }]);
     rows.claim([], [first], []);
     rows.release([{ seq: first, reason: 'publish-refused' }], []);
     ledger.end('aaaa', 'stopped', 0);
     const again = ledger.reopen('aaaa');
-    expect(again.open()).toEqual([{ seq: first, hash: Buffer.alloc(16, 1), state: 'claimed' }]);
+    expect(again.open()).toEqual([{ seq: first, hash: hashOf(1), state: 'claimed' }]);
     expect(ledger.find('aaaa')).toMatchObject({ state: 'running', skipped: 0, possibleDuplicates: 1 });
   });
 

@@ -72,8 +72,10 @@ describeReplay('a replay whose messages die again', (withStage) => {
     );
     expect(report).toMatchObject({ replayed: 100, left: 0 });
     expect(report.stopped).toBeUndefined();
-    // Watched before the batch is told as done: after 10, 30 and 70 sent, and what was left.
-    expect(watches).toEqual([0, 10, 30, 100]);
+    // Watched before the batch is told as done: after 10, 30 and 70 sent, and what was left. The first ten may have
+    // been sent in two parts, as they arrived.
+    expect(watches[0]).toBeLessThan(10);
+    expect(watches.slice(1)).toEqual([10, 30, 100]);
   });
 
   it('stops after a canary that nobody takes', async () => {

@@ -145,12 +145,12 @@ describeReplay('a replay', (withStage) => {
     await fillQueue(
       transport,
       { ...names, events: 'no-such-exchange' },
-      Array.from({ length: 700 }, (_, at) => `homeless-${at}`),
+      Array.from({ length: 1_400 }, (_, at) => `homeless-${at}`),
     );
     await fill(1, 'after');
     const report = await startReplay(transport, ledger, { queue: names.dlq, target: { kind: 'exchange' } });
     expect(report).toMatchObject({ stopped: 'errors', error: { code: 'exchange-missing' }, replayed: 1 });
-    expect(await ready(names.dlq)).toBe(701);
+    expect(await ready(names.dlq)).toBe(1_401);
     expect(ledger.unfinished(await transport.identity(), names.dlq)).toBeUndefined();
   });
 

@@ -109,8 +109,8 @@ export function readRetry(headers: Headers): RetryHeader | undefined {
 }
 
 export function readReplay(headers: Headers): ReplayHeader | undefined {
-  const value = table(headers[HEADER_REPLAY]);
-  if (value === undefined) return undefined;
+  const value = headers[HEADER_REPLAY];
+  if (!isTable(value)) return undefined;
   const { id, time, from, exchange, routingKey } = value;
   if (typeof id !== 'string' || typeof time !== 'string' || typeof from !== 'string') return undefined;
   if (typeof exchange !== 'string' || typeof routingKey !== 'string') return undefined;

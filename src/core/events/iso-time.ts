@@ -20,5 +20,5 @@ const FARTHEST_SECONDS = 8_640_000_000_000;
 
 /** The text of whole seconds since 1970, or undefined when no calendar reaches that far: it came from outside. */
 export function isoTimeOfSeconds(seconds: number): string | undefined {
-  return Math.abs(seconds) <= FARTHEST_SECONDS ? new Date(seconds * 1000).toISOString() : undefined;
+  return Math.abs(seconds) <= FARTHEST_SECONDS ? isoTime(seconds * 1000) : undefined;
 }

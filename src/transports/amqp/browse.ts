@@ -25,7 +25,7 @@ import type { AmqpAddress } from './address.js';
 import { closeChannel, onScratchChannel } from './channels.js';
 import { channelFailure, closedError } from './failures.js';
 import type { Link } from './link.js';
-import { receivedMessage } from './messages.js';
+import { exactMessage } from './messages.js';
 import type { Wire } from './wire.js';
 
 /** The first chunk is small, since whoever reads a few messages and stops should hold few; then it doubles. */
@@ -72,7 +72,7 @@ export async function* browseQueue(
     while (left > 0) {
       const { messages, isLast } = await take(left);
       left = isLast ? 0 : left - messages.length;
-      yield* messages.map(receivedMessage);
+      yield* messages.map(exactMessage);
     }
   } catch (error) {
     wasReturned = false;

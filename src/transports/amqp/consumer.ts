@@ -4,6 +4,7 @@ import { callOut } from '../../core/consuming/call-out.js';
 import { EventsError } from '../../core/errors.js';
 import type { ConsumeOptions, Delivery, QueueSubscription, TransportNotice } from '../../core/transport.js';
 import { AmqpDelivery } from './delivery.js';
+import { exactMessage, receivedMessage } from './messages.js';
 import { openSubscription, type ReopeningOptions } from './reopening.js';
 
 type Context = Omit<ReopeningOptions, 'open' | 'onLost'> & {
@@ -21,6 +22,7 @@ export async function openConsumer(
   if (!Number.isInteger(prefetch) || prefetch < 1 || prefetch > 65_535) {
     throw new EventsError('usage', `prefetch must be 1 to 65535, not ${prefetch}`);
   }
+  const convert = exactHeaders ? exactMessage : receivedMessage;
   const subscription = await openSubscription({
     ...context,
     onLost({ cause, connection, reopening }) {
@@ -37,7 +39,7 @@ export async function openConsumer(
         }
         settling.delivered(message.fields.deliveryTag);
         // An exception inside amqplib's frame loop would close the channel.
-        callOut(() => onDelivery(new AmqpDelivery(message, settling)));
+        callOut(() => onDelivery(new AmqpDelivery(message, settling, convert)));
       });
       return [consumerTag];
     },

@@ -2,10 +2,9 @@ import type { Message } from 'amqplib';
 import { EventsError } from '../../core/errors.js';
 import type { ReceivedMessage } from '../../core/message.js';
 import type { Delivery, Settlement } from '../../core/transport.js';
-import { receivedMessage } from './messages.js';
 import type { Settling } from './settling.js';
 
-/** One per delivery, 40,000 a second: kept to four fields, and the message is converted when first read. */
+/** One per delivery, 40,000 a second: kept to five fields, and the message is converted when first read. */
 export class AmqpDelivery implements Delivery {
   private settled = false;
   private converted: ReceivedMessage | undefined;
@@ -13,10 +12,12 @@ export class AmqpDelivery implements Delivery {
   constructor(
     private readonly raw: Message,
     private readonly settling: Settling,
+    /** `receivedMessage` or `exactMessage`, as the channel reads headers. */
+    private readonly convert: (raw: Message) => ReceivedMessage,
   ) {}
 
   get message(): ReceivedMessage {
-    this.converted ??= receivedMessage(this.raw);
+    this.converted ??= this.convert(this.raw);
     return this.converted;
   }
 

@@ -9,14 +9,14 @@ import {
   type ReceivedMessage,
 } from '../../core/message.js';
 
-/** Method and property fields in one object, as amqplib's encoder takes them: it picks what it needs. */
+/** Method and property fields in one object; `forAmqplib` makes of them what amqplib's encoder takes. */
 export interface PublishFields {
   readonly exchange: string;
   readonly routingKey: string;
   readonly mandatory: boolean;
   readonly contentType: string | undefined;
   readonly contentEncoding: string | undefined;
-  readonly headers: object | undefined;
+  readonly headers: Headers | undefined;
   readonly deliveryMode: number;
   readonly priority: number | undefined;
   readonly correlationId: string | undefined;
@@ -38,7 +38,7 @@ export function publishFields(message: OutgoingMessage): PublishFields {
     mandatory: message.mandatory !== false,
     contentType: properties.contentType,
     contentEncoding: properties.contentEncoding,
-    headers: properties.headers === undefined ? undefined : wireTable(properties.headers),
+    headers: properties.headers,
     deliveryMode: properties.deliveryMode ?? 2,
     priority: properties.priority,
     correlationId: properties.correlationId,
@@ -52,9 +52,9 @@ export function publishFields(message: OutgoingMessage): PublishFields {
   };
 }
 
-/** amqplib knows every typed value but `bytes`, which it takes as a Buffer. */
-function wireTable(headers: Headers): object {
-  return mapTable(headers, wireValue);
+/** amqplib knows every typed value but `bytes`, which it takes as a Buffer. It picks what it needs. */
+export function forAmqplib(fields: PublishFields): object {
+  return fields.headers === undefined ? fields : { ...fields, headers: mapTable(fields.headers, wireValue) };
 }
 
 function wireValue(value: HeaderValue): unknown {
@@ -86,6 +86,17 @@ export function receivedMessage(message: Message | GetMessage): ReceivedMessage 
     routingKey: fields.routingKey,
     body: message.content,
     properties,
+    redelivered: fields.redelivered,
+  };
+}
+
+/** Of a channel with typed headers (`wire.typeHeaders`): what amqplib calls properties are those of our model. */
+export function exactMessage({ fields, content, properties }: Message | GetMessage): ReceivedMessage {
+  return {
+    exchange: fields.exchange,
+    routingKey: fields.routingKey,
+    body: content,
+    properties: properties as unknown as MessageProperties,
     redelivered: fields.redelivered,
   };
 }

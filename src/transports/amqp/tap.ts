@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { EventsError, messageOf } from '../../core/errors.js';
 import type { Subscription, TapGap, TapHandlers, TapOptions } from '../../core/transport.js';
-import { receivedMessage } from './messages.js';
+import { exactMessage } from './messages.js';
 import { type FreshChannel, type ReopeningOptions, ReopeningSubscription } from './reopening.js';
 import type { Settling } from './settling.js';
 
@@ -84,7 +84,7 @@ export async function openTap(
           handlers.onGap(item);
           continue;
         }
-        const done = handlers.onMessage(receivedMessage(item.message));
+        const done = handlers.onMessage(exactMessage(item.message));
         if (done !== undefined) await done;
         void item.settling.ack(item.message.fields.deliveryTag);
         if (next === 255) {

@@ -7,59 +7,11 @@
  * string that is not UTF-8 (becomes `bytes`), and a nested table that itself has a key `!`.
  */
 import type { Headers, HeaderValue } from '../../core/message.js';
+import { knownText } from './known-text.js';
 
-const HAS_CONTENT_TYPE = 0x8000;
-const HAS_CONTENT_ENCODING = 0x4000;
-const HAS_HEADERS = 0x2000;
-
-/** Headers of a content-header frame's payload (class, weight, size, flags, properties), or undefined. */
-export function headersOf(payload: Buffer): Headers | undefined {
-  const table = tableIn(payload);
-  return table === undefined ? undefined : new Reader(payload, table).table();
-}
-
-/** Whether amqplib's decoder may have lost something of the headers in the same payload. */
-export function mayHaveLostTypes(payload: Buffer): boolean {
-  const table = tableIn(payload);
-  return table !== undefined && !isPlain(payload, table);
-}
-
-/** Where the header table begins. */
-function tableIn(payload: Buffer): number | undefined {
-  const flags = payload.readUInt16BE(12);
-  if ((flags & HAS_HEADERS) === 0) return undefined;
-  let offset = 14;
-  if ((flags & HAS_CONTENT_TYPE) !== 0) offset += 1 + payload.readUInt8(offset);
-  if ((flags & HAS_CONTENT_ENCODING) !== 0) offset += 1 + payload.readUInt8(offset);
-  return offset;
-}
-
-const TAG_TEXT = 0x53; // S
-const TAG_BOOLEAN = 0x74; // t
-const TAG_INT8 = 0x62; // b
-const TAG_NULL = 0x56; // V
-const UNDERSCORE = 0x5f;
-
-/**
- * Whether the table holds nothing but ASCII text, truths, null and integers of the smallest type, which amqplib reads as
- * they are. Most tables are like that, and looking is several times faster than reading: consumers do it per delivery.
- */
-function isPlain(bytes: Buffer, at: number): boolean {
-  const end = at + 4 + bytes.readUInt32BE(at);
-  let offset = at + 4;
-  while (offset < end) {
-    const name = offset + 1;
-    offset = name + bytes.readUInt8(offset);
-    if (bytes[name] === UNDERSCORE) return false; // maybe `__proto__`
-    const tag = bytes[offset++];
-    if (tag === TAG_TEXT) {
-      const text = offset + 4;
-      offset = text + bytes.readUInt32BE(offset);
-      for (let index = text; index < offset; index++) if ((bytes[index] ?? 0) > 0x7f) return false;
-    } else if (tag === TAG_BOOLEAN || tag === TAG_INT8) offset++;
-    else if (tag !== TAG_NULL) return false;
-  }
-  return true;
+/** The header table that begins at `at` with its length. Throws on what is no table. */
+export function readHeaders(bytes: Buffer, at: number): Headers {
+  return new Reader(bytes, at).table();
 }
 
 class Reader {
@@ -73,7 +25,7 @@ class Reader {
     const headers: Record<string, HeaderValue> = {};
     while (this.at < end) {
       const length = this.bytes.readUInt8(this.at);
-      const name = this.bytes.toString('utf8', this.at + 1, this.at + 1 + length);
+      const name = knownText(this.bytes, this.at + 1, this.at + 1 + length);
       this.at += 1 + length;
       const value = this.value();
       // An assignment to `__proto__` would not make a property.
@@ -114,7 +66,7 @@ class Reader {
           digits: this.bytes.readUInt32BE(this.skip(4)),
         });
       case 'S':
-        return text(this.slice());
+        return this.text();
       case 'x':
         return typed('bytes', this.slice().toString('base64'));
       case 'F':
@@ -133,6 +85,15 @@ class Reader {
     const values: HeaderValue[] = [];
     while (this.at < end) values.push(this.value());
     return values;
+  }
+
+  private text(): HeaderValue {
+    const end = this.end();
+    const { at } = this;
+    this.at = end;
+    const known = knownText(this.bytes, at, end);
+    // Only a decoding with replacement characters can have lost something.
+    return known.includes('\ufffd') ? ofBytes(known, this.bytes.subarray(at, end)) : known;
   }
 
   private slice(): Buffer {
@@ -193,11 +154,6 @@ function writable(value: number): number | string {
   return Number.isFinite(value) ? value : String(value);
 }
 
-function text(bytes: Buffer): HeaderValue {
-  const decoded = bytes.toString('utf8');
-  // Only a decoding with replacement characters can have lost something.
-  if (decoded.includes('\ufffd') && !Buffer.from(decoded, 'utf8').equals(bytes)) {
-    return typed('bytes', bytes.toString('base64'));
-  }
-  return decoded;
+function ofBytes(decoded: string, bytes: Buffer): HeaderValue {
+  return Buffer.from(decoded, 'utf8').equals(bytes) ? decoded : typed('bytes', bytes.toString('base64'));
 }

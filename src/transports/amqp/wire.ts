@@ -6,18 +6,20 @@
  * - it makes five buffers of a message, and writes each with a system call of its own at the end of the turn; see
  *   publish-frames.ts and outbox.ts.
  * - it queues an ack until a later turn; written directly, it is with the kernel when `ack()` resolves.
- * - its decoder forgets the wire types of headers (see typed-headers.ts).
+ * - its decoder forgets the wire types of headers (see content-header.ts).
  */
 import type { Duplex } from 'node:stream';
 import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib';
-import type { PublishFields } from './messages.js';
+import { readContentHeader } from './content-header.js';
+import { forAmqplib } from './messages.js';
 import { Outbox } from './outbox.js';
-import { headersOf, mayHaveLostTypes } from './typed-headers.js';
 
 interface InnerConnection {
   readonly stream: Duplex;
-  readonly rest: Buffer;
+  rest: Buffer;
   readonly frameMax: number;
+  /** Above it, a frame that comes in is refused; 0: never. */
+  readonly maxFrameSize: number;
   /** By number. `buffer` takes what the channel sends, and hands it on a turn later. */
   readonly channels: readonly ({ readonly buffer: { write(frame: Buffer): boolean } } | null)[];
   sendBytes(bytes: Buffer): void;
@@ -25,12 +27,15 @@ interface InnerConnection {
 }
 
 interface InnerFrame {
-  readonly fields?: { headers?: unknown };
+  readonly id?: number;
+  readonly channel: number;
+  readonly size?: number;
+  readonly fields?: object;
 }
 
 interface InnerChannel {
   readonly ch: number;
-  sendMessage(fields: PublishFields, properties: PublishFields, content: Buffer): boolean;
+  sendMessage(fields: object, properties: object, content: Buffer): boolean;
 }
 
 /** One open connection. Once `closed`, it stays so; the link makes another. */
@@ -43,14 +48,20 @@ export interface Wire {
   write(frames: Buffer): void;
   /** From now on, everything that is sent on this channel goes through the outbox, in order. */
   openOutbox(channel: ConfirmChannel): Outbox;
-  /** From now on, headers received on this channel carry their wire types. */
+  /**
+   * From now on, headers received on this channel carry their wire types, and messages the properties of our model:
+   * `exactMessage` makes ours of them.
+   */
   typeHeaders(channel: Channel): void;
   /** Tears the socket down without ceremony, for a broker that does not answer. */
   destroy(): void;
 }
 
 const HEADER_FRAME = 2;
+const FRAME_HEAD = 7;
 const FRAME_OVERHEAD = 8;
+const FRAME_END = 0xce;
+const CLASS_BASIC = 60;
 /** A peer that never answers our FIN would hold the process open. */
 const LINGER_MS = 1_000;
 
@@ -84,7 +95,10 @@ export function makeWire(model: ChannelModel): Wire {
         write(bytes) {
           if (!wire.closed) connection.sendBytes(bytes);
         },
-        sendMessage: (fields, body) => inner.sendMessage(fields, fields, body),
+        sendMessage(fields, body) {
+          const known = forAmqplib(fields);
+          inner.sendMessage(known, known, body);
+        },
         // A channel that is closing is given a method of its own that throws.
         isOpen: () => !Object.hasOwn(inner, 'sendMessage'),
       });
@@ -95,7 +109,7 @@ export function makeWire(model: ChannelModel): Wire {
       return outbox;
     },
     typeHeaders(channel) {
-      typedChannels ??= observeHeaders(connection);
+      typedChannels ??= readHeadersOn(connection);
       typedChannels.add(channelNumber(channel));
       channel.once('close', () => typedChannels?.delete(channelNumber(channel)));
     },
@@ -111,25 +125,29 @@ export function channelNumber(channel: Channel): number {
   return (channel as unknown as InnerChannel).ch;
 }
 
-/** `recvFrame` is called for every frame, once its bytes are in `rest`: there the header table is read again. */
-function observeHeaders(connection: InnerConnection): Set<number> {
+/** `recvFrame` is called for every frame, and again once more bytes are in `rest`: content headers are read here. */
+function readHeadersOn(connection: InnerConnection): Set<number> {
   const channels = new Set<number>();
   const original = connection.recvFrame;
   connection.recvFrame = function recvFrame(this: InnerConnection) {
-    const payload = headerPayload(this.rest, channels);
-    const frame = original.call(this);
-    if (payload !== undefined && frame !== false && frame.fields?.headers !== undefined) {
-      if (mayHaveLostTypes(payload)) frame.fields.headers = headersOf(payload);
-    }
-    return frame;
+    const { rest } = this;
+    // What is not as it should be is for amqplib to refuse.
+    const end = wholeHeader(rest, this.maxFrameSize);
+    if (end === undefined) return original.call(this);
+    const channel = rest.readUInt16BE(1);
+    if (!channels.has(channel)) return original.call(this);
+    const { size, properties } = readContentHeader(rest, FRAME_HEAD);
+    this.rest = rest.subarray(end + 1);
+    return { id: CLASS_BASIC, channel, size, fields: properties };
   };
   return channels;
 }
 
-/** The payload of the frame that `bytes` begin with, when it is a whole content header of those channels. */
-function headerPayload(bytes: Buffer, channels: ReadonlySet<number>): Buffer | undefined {
+/** Where the payload of the frame ends that `bytes` begin with, when that is a whole content header. */
+function wholeHeader(bytes: Buffer, maxFrameSize: number): number | undefined {
   if (bytes.length < FRAME_OVERHEAD || bytes[0] !== HEADER_FRAME) return undefined;
   const size = bytes.readUInt32BE(3);
-  if (bytes.length < size + FRAME_OVERHEAD || !channels.has(bytes.readUInt16BE(1))) return undefined;
-  return bytes.subarray(7, 7 + size);
+  const end = FRAME_HEAD + size;
+  if (maxFrameSize > 0 && size > maxFrameSize) return undefined;
+  return bytes.length > end && bytes[end] === FRAME_END ? end : undefined;
 }

@@ -10,7 +10,7 @@ const [url, path, queue, body, messageId, fatal] = process.argv.slice(2);
 const transport = await createTransport(url);
 const [original] = await all(transport.browse(queue));
 const edit = {
-  original: messageHash(original).toString('hex'),
+  original: messageHash(original),
   messageId,
   body: Buffer.from(body).toString('base64'),
 };
@@ -21,7 +21,7 @@ await startReplay(
     queue,
     target: { kind: 'queue' },
     limit: 1,
-    select: (message) => messageHash(message).toString('hex') === edit.original,
+    select: (message) => messageHash(message) === edit.original,
     criteria: JSON.stringify({ edit }),
     edit: editOf(edit),
   },

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Headers, MessageProperties } from '../../../src/core/message.js';
-import { publishFields } from '../../../src/transports/amqp/messages.js';
+import { forAmqplib, publishFields } from '../../../src/transports/amqp/messages.js';
 import { PLAIN_BYTES, writePublish } from '../../../src/transports/amqp/publish-frames.js';
 
 interface AmqplibDefinitions {
@@ -40,7 +40,7 @@ function ours({ body, ...rest }: Message, frameMax = FRAME_MAX): Buffer | undefi
 }
 
 function theirs({ body, ...rest }: Message): Buffer {
-  const fields = publishFields({ ...rest, body });
+  const fields = forAmqplib(publishFields({ ...rest, body }));
   return Buffer.concat([
     definitions.encodeMethod(definitions.BasicPublish, CHANNEL, fields),
     definitions.encodeProperties(definitions.BasicProperties, CHANNEL, body.length, fields),
