@@ -43,16 +43,16 @@ function culprit(
 ): [number, EventsError] | undefined {
   const exchange = /exchange '([^']*)'/.exec(text)?.[1];
   if (code === 404 && exchange !== undefined) {
-    const index = entries.findLastIndex((entry) => entry.fields.exchange === exchange);
+    const index = entries.findLastIndex((entry) => entry.message.exchange === exchange);
     return index < 0 ? undefined : [index, exchangeMissing(exchange)];
   }
   if (code === 403 && exchange !== undefined) {
-    const index = entries.findLastIndex((entry) => entry.fields.exchange === exchange);
+    const index = entries.findLastIndex((entry) => entry.message.exchange === exchange);
     return index < 0 ? undefined : [index, new EventsError('access-refused', text)];
   }
   const size = /message size (\d+)/.exec(text)?.[1];
   if (code === 406 && size !== undefined) {
-    const index = entries.findIndex((entry) => entry.body.length === Number(size));
+    const index = entries.findIndex((entry) => entry.message.body.length === Number(size));
     return index < 0 ? undefined : [index, tooLarge(text)];
   }
   return undefined;

@@ -8,53 +8,22 @@ import {
   type OutgoingMessage,
   type ReceivedMessage,
 } from '../../core/message.js';
+import { DURABLE } from './publish-frames.js';
 
-/** Method and property fields in one object; `forAmqplib` makes of them what amqplib's encoder takes. */
-export interface PublishFields {
-  readonly exchange: string;
-  readonly routingKey: string;
-  readonly mandatory: boolean;
-  readonly contentType: string | undefined;
-  readonly contentEncoding: string | undefined;
-  readonly headers: Headers | undefined;
-  readonly deliveryMode: number;
-  readonly priority: number | undefined;
-  readonly correlationId: string | undefined;
-  readonly replyTo: string | undefined;
-  readonly expiration: string | undefined;
-  readonly messageId: string | undefined;
-  readonly timestamp: number | undefined;
-  readonly type: string | undefined;
-  readonly userId: string | undefined;
-  readonly appId: string | undefined;
-}
-
-/** One shape for every message, so that the encoder's property reads stay monomorphic. */
-export function publishFields(message: OutgoingMessage): PublishFields {
-  const properties = message.properties;
+/**
+ * Method and property fields in one object, as amqplib's encoder takes them: it picks what it needs. It knows every typed
+ * value but `bytes`, which it takes as a Buffer.
+ */
+export function forAmqplib({ exchange, routingKey, mandatory, properties }: OutgoingMessage): object {
+  const { headers, deliveryMode = DURABLE } = properties;
   return {
-    exchange: message.exchange,
-    routingKey: message.routingKey,
-    mandatory: message.mandatory !== false,
-    contentType: properties.contentType,
-    contentEncoding: properties.contentEncoding,
-    headers: properties.headers,
-    deliveryMode: properties.deliveryMode ?? 2,
-    priority: properties.priority,
-    correlationId: properties.correlationId,
-    replyTo: properties.replyTo,
-    expiration: properties.expiration,
-    messageId: properties.messageId,
-    timestamp: properties.timestamp,
-    type: properties.type,
-    userId: properties.userId,
-    appId: properties.appId,
+    ...properties,
+    exchange,
+    routingKey,
+    mandatory: mandatory !== false,
+    deliveryMode,
+    headers: headers === undefined ? undefined : mapTable(headers, wireValue),
   };
-}
-
-/** amqplib knows every typed value but `bytes`, which it takes as a Buffer. It picks what it needs. */
-export function forAmqplib(fields: PublishFields): object {
-  return fields.headers === undefined ? fields : { ...fields, headers: mapTable(fields.headers, wireValue) };
 }
 
 function wireValue(value: HeaderValue): unknown {

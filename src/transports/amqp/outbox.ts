@@ -6,8 +6,8 @@
  * continuations publish again in one turn, and the broker would idle until all are encoded (12 ms). Not each
  * message in a write of its own, because a system call costs 7 microseconds.
  */
+import type { OutgoingMessage } from '../../core/message.js';
 import type { Cursor } from './cursor.js';
-import type { PublishFields } from './messages.js';
 import { PLAIN_BYTES, writePublish } from './publish-frames.js';
 
 /** What is below this: where bytes go, and amqplib's way to send a message, which ends in `append`. */
@@ -16,7 +16,7 @@ export interface OutboxTarget {
   readonly frameMax: number;
   write(bytes: Buffer): void;
   /** Throws on what cannot be encoded, and on a channel that is closing; nothing is sent then. */
-  sendMessage(fields: PublishFields, body: Buffer): void;
+  sendMessage(message: OutgoingMessage): void;
   isOpen(): boolean;
 }
 
@@ -31,11 +31,11 @@ export class Outbox {
 
   constructor(private readonly target: OutboxTarget) {}
 
-  publish(fields: PublishFields, body: Buffer): void {
+  publish(message: OutgoingMessage): void {
     const { target } = this;
     if (this.cursor.at + PLAIN_BYTES > SLAB_BYTES) this.renew();
-    if (!target.isOpen() || !writePublish(this.cursor, target.channel, target.frameMax, fields, body)) {
-      target.sendMessage(fields, body);
+    if (!target.isOpen() || !writePublish(this.cursor, target.channel, target.frameMax, message)) {
+      target.sendMessage(message);
     }
     this.grown();
   }

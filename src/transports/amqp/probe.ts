@@ -9,10 +9,19 @@ const SPEAKS_TLS = 'The port speaks TLS: use amqps://';
 
 /** One sentence about the foreign protocol, or undefined when nothing tells, or once `signal` is aborted. */
 export async function explainPort(address: AmqpAddress, signal: AbortSignal): Promise<string | undefined> {
-  const answer = await answerTo(address, signal);
-  if (answer !== undefined) return explain(answer);
-  // A TLS server's alert is lost where it resets the connection at once; asked in its own language it answers.
-  return (await answersTls(address, signal)) ? SPEAKS_TLS : undefined;
+  if (signal.aborted) return undefined;
+  // Of this probe alone: a socket never takes its listeners off its signal, and `signal` outlives many probes.
+  const probe = new AbortController();
+  const giveUp = () => probe.abort(signal.reason);
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    const answer = await answerTo(address, probe.signal);
+    if (answer !== undefined) return explain(answer);
+    // A TLS server's alert is lost where it resets the connection at once; asked in its own language it answers.
+    return (await answersTls(address, probe.signal)) ? SPEAKS_TLS : undefined;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
 }
 
 /** The first bytes that come back for AMQP's protocol header. */

@@ -10,7 +10,6 @@ import { onScratchChannel } from './channels.js';
 import { judge } from './culprit.js';
 import { channelFailure, closedError, replyCode } from './failures.js';
 import type { Link } from './link.js';
-import { publishFields } from './messages.js';
 import type { Outbox } from './outbox.js';
 import { refusal } from './refusal.js';
 import { type Entry, Window } from './window.js';
@@ -49,9 +48,8 @@ export class Publisher {
     if (this.closing) return Promise.reject(closedError());
     const refused = refusal(message, this.options.address.user);
     if (refused !== undefined) return Promise.reject(refused);
-    const fields = publishFields(message);
     return new Promise((resolve, reject) => {
-      const entry: Entry = { fields, body: message.body, resolve, reject, returned: false };
+      const entry: Entry = { message, resolve, reject, returned: false };
       // Past the queue when nobody waits: an array that grows and empties again costs more than the rest of this.
       const session = this.head < this.waiting.length ? undefined : this.readyFor(entry);
       if (session !== undefined) {
@@ -99,7 +97,7 @@ export class Publisher {
   private readyFor(entry: Entry): Session | undefined {
     const session = this.session;
     if (session === undefined || this.preparing || !this.hasRoom(session.window, entry)) return undefined;
-    return this.exchanges.has(entry.fields.exchange) ? session : undefined;
+    return this.exchanges.has(entry.message.exchange) ? session : undefined;
   }
 
   /** Sees to what is missing for it; a window without room is made room in by confirms. */
@@ -108,13 +106,13 @@ export class Publisher {
     if (this.preparing) return;
     if (session === undefined) void this.prepare((count) => this.openSession(count));
     else if (this.hasRoom(session.window, entry)) {
-      void this.prepare(() => this.checkExchange(session.wire, entry.fields.exchange));
+      void this.prepare(() => this.checkExchange(session.wire, entry.message.exchange));
     }
   }
 
   private send(session: Session, entry: Entry): void {
     try {
-      session.outbox.publish(entry.fields, entry.body);
+      session.outbox.publish(entry.message);
     } catch (error) {
       // amqplib encodes before it writes, so a message that cannot be encoded leaves no trace.
       entry.reject(
@@ -133,7 +131,7 @@ export class Publisher {
   private hasRoom(window: Window, entry: Entry): boolean {
     if (window.size === 0) return true;
     const { maxInFlight, maxInFlightBytes } = this.options;
-    return window.size < maxInFlight && window.bytes + entry.body.length <= maxInFlightBytes;
+    return window.size < maxInFlight && window.bytes + entry.message.body.length <= maxInFlightBytes;
   }
 
   private async prepare(step: (waitingNow: number) => Promise<void>): Promise<void> {
@@ -216,7 +214,7 @@ export class Publisher {
       const failure =
         replyCode(error) === 404 ? exchangeMissing(exchange) : channelFailure(error, this.options.address);
       const entry = this.waiting[this.head];
-      if (entry?.fields.exchange !== exchange) return;
+      if (entry?.message.exchange !== exchange) return;
       this.shift();
       entry.reject(failure);
     }
@@ -262,11 +260,11 @@ export class Publisher {
 
 function confirm(entry: Entry): void {
   if (!entry.returned) entry.resolve();
-  else entry.reject(unroutable(entry.fields.exchange, entry.fields.routingKey));
+  else entry.reject(unroutable(entry.message.exchange, entry.message.routingKey));
 }
 
 function nacked(entry: Entry): EventsError {
-  const { exchange, routingKey } = entry.fields;
+  const { exchange, routingKey } = entry.message;
   return new EventsError(
     'publish-refused',
     `The broker refused the message for "${exchange}" (${routingKey})`,

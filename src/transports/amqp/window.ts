@@ -5,11 +5,10 @@
  */
 import type { Message } from 'amqplib';
 import type { EventsError } from '../../core/errors.js';
-import type { PublishFields } from './messages.js';
+import type { OutgoingMessage } from '../../core/message.js';
 
 export interface Entry {
-  readonly fields: PublishFields;
-  readonly body: Buffer;
+  readonly message: OutgoingMessage;
   resolve(): void;
   reject(error: EventsError): void;
   returned: boolean;
@@ -29,7 +28,7 @@ export class Window {
   /** To be called once per message handed to the channel, in that order: the broker counts the same way. */
   add(entry: Entry): void {
     this.entries.set(++this.lastTag, entry);
-    this.bytes += entry.body.length;
+    this.bytes += entry.message.body.length;
   }
 
   /** Takes what a confirm covers out of the window. */
@@ -49,17 +48,17 @@ export class Window {
     return covered;
   }
 
-  markReturned(message: Message): void {
-    const { exchange, routingKey } = message.fields;
-    const messageId: unknown = message.properties.messageId;
+  markReturned({ fields, properties, content }: Message): void {
+    const messageId: unknown = properties.messageId;
     for (const entry of this.entries.values()) {
+      const { message } = entry;
       if (
         !entry.returned &&
-        entry.fields.mandatory &&
-        entry.fields.routingKey === routingKey &&
-        entry.fields.exchange === exchange &&
-        entry.fields.messageId === messageId &&
-        entry.body.equals(message.content)
+        message.mandatory !== false &&
+        message.routingKey === fields.routingKey &&
+        message.exchange === fields.exchange &&
+        message.properties.messageId === messageId &&
+        message.body.equals(content)
       ) {
         entry.returned = true;
         return;
@@ -79,7 +78,7 @@ export class Window {
     const entry = this.entries.get(tag);
     if (entry === undefined) return undefined;
     this.entries.delete(tag);
-    this.bytes -= entry.body.length;
+    this.bytes -= entry.message.body.length;
     return entry;
   }
 }

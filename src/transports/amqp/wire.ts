@@ -95,9 +95,9 @@ export function makeWire(model: ChannelModel): Wire {
         write(bytes) {
           if (!wire.closed) connection.sendBytes(bytes);
         },
-        sendMessage(fields, body) {
-          const known = forAmqplib(fields);
-          inner.sendMessage(known, known, body);
+        sendMessage(message) {
+          const fields = forAmqplib(message);
+          inner.sendMessage(fields, fields, message.body);
         },
         // A channel that is closing is given a method of its own that throws.
         isOpen: () => !Object.hasOwn(inner, 'sendMessage'),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { MessageProperties } from '../../../src/core/message.js';
 import { readContentHeader } from '../../../src/transports/amqp/content-header.js';
-import { forAmqplib, publishFields } from '../../../src/transports/amqp/messages.js';
+import { forAmqplib } from '../../../src/transports/amqp/messages.js';
 
 const require = createRequire(import.meta.url);
 const definitions: {
@@ -21,8 +21,8 @@ function frameOf(properties: object, size: number): Buffer {
 }
 
 function readAgain(properties: MessageProperties, size = 0) {
-  const fields = publishFields({ exchange: '', routingKey: '', body: Buffer.alloc(0), properties });
-  return readContentHeader(frameOf(forAmqplib(fields), size), 5 + FRAME_HEAD);
+  const fields = forAmqplib({ exchange: '', routingKey: '', body: Buffer.alloc(0), properties });
+  return readContentHeader(frameOf(fields, size), 5 + FRAME_HEAD);
 }
 
 const EVERYTHING: Required<MessageProperties> = {

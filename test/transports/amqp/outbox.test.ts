@@ -2,7 +2,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { OutgoingMessage } from '../../../src/core/message.js';
-import { publishFields } from '../../../src/transports/amqp/messages.js';
 import { Outbox } from '../../../src/transports/amqp/outbox.js';
 import { eventually } from '../../await.js';
 import { rabbitInstalled, sharedRabbit } from '../../brokers/shared.js';
@@ -21,8 +20,7 @@ describe('the outbox', () => {
       isOpen: () => true,
     });
     const message = toQueue('queue', 'x'.repeat(1_000));
-    const fields = publishFields(message);
-    return { writes, publish: () => outbox.publish(fields, message.body) };
+    return { writes, publish: () => outbox.publish(message) };
   }
 
   it('writes before the turn is over, so that the broker works while we encode', () => {

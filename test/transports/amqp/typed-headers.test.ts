@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Headers } from '../../../src/core/message.js';
 import { readContentHeader } from '../../../src/transports/amqp/content-header.js';
-import { forAmqplib, publishFields } from '../../../src/transports/amqp/messages.js';
+import { forAmqplib } from '../../../src/transports/amqp/messages.js';
 
 const require = createRequire(import.meta.url);
 const codec = require(join(require.resolve('amqplib'), '..', 'lib', 'codec.js')) as {
@@ -37,13 +37,13 @@ function read(table: Buffer): Headers {
 }
 
 function publishedAgain(headers: Headers): Buffer {
-  const fields = publishFields({
+  const fields = forAmqplib({
     exchange: '',
     routingKey: '',
     body: Buffer.alloc(0),
     properties: { headers },
   });
-  return encode((forAmqplib(fields) as { readonly headers?: object }).headers ?? {});
+  return encode((fields as { readonly headers?: object }).headers ?? {});
 }
 
 function doubleBytes(value: number): number[] {
