@@ -1,5 +1,6 @@
 /** Dead letters as commands show, filter and save them. */
 import type { Catalog } from '../core/events/catalog.js';
+import { isoTimeOfSeconds } from '../core/events/iso-time.js';
 import { type EventRecord, toRecord } from '../core/events/record.js';
 import type { ReceivedMessage } from '../core/message.js';
 import { readDeath } from '../dead-letters/death.js';
@@ -44,8 +45,7 @@ export function filterRecord({
 export function diedAt({ death, message }: Pick<DeadLetter, 'death' | 'message'>): string | undefined {
   const { timestamp } = message.properties;
   if (death.lastDiedAt !== undefined || timestamp === undefined) return death.lastDiedAt;
-  const sent = new Date(timestamp * 1000);
-  return Number.isNaN(sent.getTime()) ? undefined : sent.toISOString();
+  return isoTimeOfSeconds(timestamp);
 }
 
 /** `3 dead letters`. */

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { EventsError } from '../core/errors.js';
 import type { Decoded } from '../core/events/codec.js';
+import { isoTimeOfSeconds } from '../core/events/iso-time.js';
 import { type EventRecord, toRecord, toSavedRecord } from '../core/events/record.js';
 import type { ReceivedMessage } from '../core/message.js';
 import { matchesBindingKey } from '../core/topology/routing-key.js';
@@ -260,9 +261,9 @@ function createSink(
 
 /** Date and time of a waiting event, as far as its message tells. */
 function happenedAt({ properties: { timestamp } }: ReceivedMessage, decoded: Decoded): string {
-  const sent = timestamp === undefined ? '' : new Date(timestamp * 1000).toISOString();
+  const sent = timestamp === undefined ? undefined : isoTimeOfSeconds(timestamp);
   const time = (decoded.valid && decoded.envelope.time) || sent;
-  return time === '' ? '(no time)' : time.slice(0, 19).replace('T', ' ');
+  return time ? time.slice(0, 19).replace('T', ' ') : '(no time)';
 }
 
 function gapText({ reason }: TapGap): string {

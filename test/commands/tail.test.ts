@@ -154,6 +154,16 @@ describeTail('tail', (broker) => {
     await transport.close();
   });
 
+  it('browses a message from a time that no calendar has', async () => {
+    await send(broker, ['analysis.failed', Buffer.from('no json'), { timestamp: 8_640_000_000_001 }]);
+    const { exitCode, stdout } = await runCli(
+      ['tail', '--queue', broker.notifications, '--browse'],
+      broker.options(),
+    );
+    expect(stdout).toMatch(/^\(no time\) .*analysis\.failed/);
+    expect(exitCode).toBe(0);
+  });
+
   it.each([
     [['--queue', 'x'], 2, '--queue needs --browse'],
     [['--browse'], 2, '--browse needs --queue'],
