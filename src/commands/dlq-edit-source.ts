@@ -1,6 +1,4 @@
 /** Where the edited body comes from: the person's editor, or a file. */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { EventsError } from '../core/errors.js';
 import type { Catalog } from '../core/events/catalog.js';
 import type { ReceivedMessage } from '../core/message.js';
@@ -11,7 +9,7 @@ import { reportError } from '../terminal/report-error.js';
 import { forPeople } from '../terminal/safe-text.js';
 import type { Session } from './deps.js';
 import { type EditableBody, editedBody } from './dlq-edit-body.js';
-import { readAllBytes } from './publish-source.js';
+import { readWhole } from './whole-input.js';
 
 export interface EditSource {
   /** The dead-letter queue that it is in. */
@@ -63,8 +61,7 @@ export async function fromEditor(source: EditSource, session: Session): Promise<
 
 /** Throws `input-invalid` or `event-invalid` when it cannot be sent. */
 export async function fromFile(name: string, source: EditSource, session: Session): Promise<Edited> {
-  const bytes = name === '-' ? await readAllBytes(session) : readBytes(name, session);
-  const outcome = check(bytes, source, session);
+  const outcome = check(await readWhole(name, session), source, session);
   if (outcome instanceof EventsError) throw outcome;
   return outcome;
 }
@@ -83,13 +80,4 @@ function check(bytes: Buffer, source: EditSource, { terminal }: Session): Edited
     return edited;
   }
   return new EventsError('event-invalid', `Not a valid ${decoded.type}`, { issues: decoded.errors });
-}
-
-function readBytes(name: string, { terminal }: Session): Buffer {
-  const file = resolve(terminal.streams.directory, name);
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new EventsError('input-invalid', `Cannot read ${file}`, { cause });
-  }
 }

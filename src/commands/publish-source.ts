@@ -1,11 +1,10 @@
-/** Where `publish` reads from: files and stdin. */
-import { accessSync, constants, createReadStream, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+/** Where `publish` reads its lines from: files and stdin. */
+import { accessSync, constants, createReadStream } from 'node:fs';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { EventsError } from '../core/errors.js';
 import type { StreamItem } from '../core/publishing/stream.js';
 import { type Line, readLines } from '../terminal/lines.js';
 import type { Session } from './deps.js';
+import { cannotRead, fileOf } from './whole-input.js';
 
 export interface LinesOptions {
   /** A file, or `-` for stdin. */
@@ -58,10 +57,6 @@ function deadLetterText(line: number, exchange: string): string {
   );
 }
 
-function fileOf(name: string, { terminal }: Session): string {
-  return resolve(terminal.streams.directory, name);
-}
-
 /** A file that is not there is told before a broker is asked for. */
 export function requireReadable(from: string, session: Session): void {
   if (from === '-') return;
@@ -71,34 +66,4 @@ export function requireReadable(from: string, session: Session): void {
   } catch (error) {
     throw cannotRead(file, error);
   }
-}
-
-function cannotRead(file: string, cause: unknown): EventsError {
-  return new EventsError('input-invalid', `Cannot read ${file}`, { cause });
-}
-
-/** A whole text file. Throws `input-invalid`. */
-export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw cannotRead(file, error);
-  }
-}
-
-/** All of stdin as text. */
-export async function readAll(session: Session): Promise<string> {
-  return (await readAllBytes(session)).toString('utf8');
-}
-
-/** All of stdin. */
-export async function readAllBytes({ terminal, signal }: Session): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  const { stdin } = terminal.streams;
-  try {
-    for await (const chunk of addAbortSignal(signal, stdin) as AsyncIterable<Buffer>) chunks.push(chunk);
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
-  }
-  return Buffer.concat(chunks);
 }

@@ -13,7 +13,8 @@ import { positiveNumber, wholeNumber } from '../terminal/options.js';
 import { startProgress } from '../terminal/progress.js';
 import type { CommandDeps, Session } from './deps.js';
 import { finishPublish, notStarted } from './publish-report.js';
-import { linesOf, readAll, readText, requireReadable } from './publish-source.js';
+import { linesOf, requireReadable } from './publish-source.js';
+import { readWhole } from './whole-input.js';
 
 interface PublishOptions {
   readonly data?: string;
@@ -186,7 +187,8 @@ async function inputOf(
   if (options.data !== undefined) {
     const file = options.data.startsWith('@') ? options.data.slice(1) : undefined;
     const fromStdin = options.data === '-';
-    const text = fromStdin ? await readAll(session) : file === undefined ? options.data : readText(file);
+    const source = fromStdin ? '-' : file;
+    const text = source === undefined ? options.data : (await readWhole(source, session)).toString('utf8');
     const parsed = parseJson(text.replace(/^\uFEFF/, ''));
     if ('value' in parsed) return parsed.value;
     const where = file ?? (fromStdin ? 'stdin' : '--data');

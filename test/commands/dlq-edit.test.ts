@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openLedger } from '../../src/dead-letters/ledger.js';
-import { runCli, temporaryFolder } from './cli.js';
-import { describeDying, die, eventOf, idsIn, messagesIn, toBody, using } from './dying.js';
+import { withTransport } from './brokers.js';
+import { runCli, startCli, temporaryFolder } from './cli.js';
+import { describeDying, die, eventOf, idsIn, messagesIn, toBody } from './dying.js';
 import { KEYS, startOnTerminal, terminalsToBeHad } from './pseudo-terminal.js';
 
 const BIN = fileURLToPath(new URL('../../bin/atma-events.js', import.meta.url));
@@ -109,7 +111,7 @@ describeDying('dlq edit', (broker) => {
   });
 
   it('a type that is not in the catalog is sent as it is; a body from stdin, to a queue of choice', async () => {
-    await using(broker, (transport) =>
+    await withTransport(broker, (transport) =>
       transport.publish({
         exchange: `${broker.exchange}_dlx`,
         routingKey: 'notifications.dlq',
@@ -125,6 +127,24 @@ describeDying('dlq edit', (broker) => {
     expect(stderr).toContain('Not validated');
     const [copy] = await messagesIn(broker, broker.assessments);
     expect(copy?.body.toString()).toBe('job 17, tokens 4');
+  });
+
+  it('ends reading a body that has no end', async () => {
+    await die(broker, 1);
+    const run = (body: string) =>
+      startCli(['dlq', 'edit', dlq(), 'm-1', '--body', body, '--yes'], broker.options());
+    const device = await run('/dev/zero').ended;
+    expect(device.stderr).toContain('/dev/zero holds more than 128 MiB');
+    expect(device.exitCode).toBe(2);
+
+    const pipe = run('-');
+    const endless = new Readable({ read: () => endless.push(Buffer.alloc(1024 * 1024)) });
+    onTestFinished(() => void endless.destroy());
+    endless.pipe(pipe.child.stdin ?? expect.fail('no stdin'));
+    const { exitCode, stderr } = await pipe.ended;
+    expect(stderr).toContain('stdin holds more than 128 MiB');
+    expect(exitCode).toBe(2);
+    expect(await idsIn(broker, dlq())).toEqual(['m-1']);
   });
 
   it('names what it cannot find', async () => {
