@@ -71,10 +71,10 @@ the dead-letter queue or delivered. After a crash --resume goes on: what was con
 knows about is sent again under its own id and counted as a possible duplicate. One replay per queue at a time. What
 dies again meanwhile stays for the next replay.
 
-JSON: {"id","queue","replayed","skipped","boomeranged","possibleDuplicates","left","stopped"?,"waiting"?,"unknownIds"?},
-for several queues an array of these. "skipped" counts by reason; "stopped" is interrupted, canary, errors or broker;
-"waiting" failed again and is in delay queues; in place of a queue that could not begin:
-{"queue","error":{"code","message","hint"?}}.
+JSON: {"id","queue","replayed","skipped","boomeranged","possibleDuplicates","left","stopped"?,"waiting"?,"untaken"?,
+"unknownIds"?}, for several queues an array of these. "skipped" counts by reason; "stopped" is interrupted, canary,
+errors or broker; with a canary, "waiting" failed again and is in delay queues, "untaken" no consumer has taken; in
+place of a queue that could not begin: {"queue","error":{"code","message","hint"?}}.
 With --dry-run: {"queue","dryRun":true,"would":[{"target","type","count","invalid","unknown"?,"queues"?}],"skipped"}.
 With --abandon: {"id","queue","abandoned":true}.
 Exit codes: 0 all, 3 some (skipped, not found, or stopped by the canary), 1 none could, 2 wrong usage or an unfinished

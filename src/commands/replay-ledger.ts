@@ -62,7 +62,7 @@ export async function refuseUnfinished(
   throw new EventsError('usage', `The replay ${id} of ${queue} was not finished`, {
     hint:
       `Bring it to its end: atma-events replay-dlq --resume ${id}${whereOptions(session, option)}. Or give it up: --abandon ${id} ` +
-      '(then what it may have sent already is sent again by the next replay).',
+      '(then the next replay sends what this one had not seen confirmed, as possible duplicates).',
   });
 }
 

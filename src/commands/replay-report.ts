@@ -30,11 +30,13 @@ export function replayDocument(report: ReplayReport, missingIds: readonly string
     left,
     stopped,
     waiting = 0,
+    untaken = 0,
   } = report;
   return {
     ...{ id, queue, replayed, skipped, boomeranged, possibleDuplicates, left },
     ...(stopped !== undefined && { stopped }),
     ...(waiting > 0 && { waiting }),
+    ...(untaken > 0 && { untaken }),
     ...(missingIds.length > 0 && { unknownIds: missingIds }),
   };
 }
@@ -94,7 +96,7 @@ export function renderSummary(report: ReplayReport, { elapsedMs }: Pick<ReportCo
   }
   if (possibleDuplicates > 0) {
     lines.push(
-      `  ${possibleDuplicates} possible duplicate${possibleDuplicates === 1 ? '' : 's'}: sent again, because no confirm of the first time was seen`,
+      `  ${possibleDuplicates} possible duplicate${possibleDuplicates === 1 ? '' : 's'}: sent again, because no confirm of the first time is on record`,
     );
   }
   lines.push(`  ${left} left in ${queue}`);

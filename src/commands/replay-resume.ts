@@ -1,6 +1,7 @@
 /** `--resume` and `--abandon`: what becomes of a replay that was not finished. */
 import { EventsError } from '../core/errors.js';
 import { requireQueue } from '../dead-letters/find.js';
+import type { ReplayRecord } from '../dead-letters/ledger.js';
 import { resumeReplay } from '../dead-letters/replay.js';
 import type { Settings } from '../project/settings.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
@@ -47,18 +48,14 @@ export async function abandonReplay(
 ): Promise<ExitCode> {
   const { terminal, globals, signal } = session;
   const { ledger, record } = requireReplay(id, options.ledger, session);
-  const { queue, claimed, confirmed } = record;
+  const { queue } = record;
   const transport = await session.openLazily(settings);
   await untilAborted(refuseRunning(queue, transport), signal);
-  const open = claimed + confirmed;
-  const consequence =
-    open === 0
-      ? 'nothing of it is open'
-      : `${open} of its messages may have been delivered and still be in ${queue}: a new replay would send them again`;
+  const consequence = consequenceOf(record);
   if (!options.yes) {
     if (!terminal.interactive) {
       throw new EventsError('usage', '--abandon needs --yes where there is no terminal to ask on', {
-        hint: `${id}: ${consequence}. --resume ${id} sends nothing twice that was confirmed.`,
+        hint: `${id}: ${consequence}. To bring it to its end: --resume ${id}.`,
       });
     }
     if (!(await confirm(terminal, `Give up replay ${id} of ${queue} (${consequence})?`, false, signal))) {
@@ -72,4 +69,18 @@ export async function abandonReplay(
   if (globals.json) await terminal.json({ id, queue, abandoned: true });
   else await terminal.out(`Replay ${id} of ${queue} given up: ${consequence}.`);
   return EXIT.done;
+}
+
+/** What becomes of the messages that it left open; pure. */
+export function consequenceOf({
+  queue,
+  claimed,
+  confirmed,
+}: Pick<ReplayRecord, 'queue' | 'claimed' | 'confirmed'>): string {
+  const parts = [
+    confirmed > 0 && `${confirmed} delivered: the next replay only takes them off ${queue}`,
+    claimed > 0 &&
+      `${claimed} perhaps delivered: the next replay sends those it selects, as possible duplicates`,
+  ].filter((part) => part !== false);
+  return parts.length === 0 ? 'nothing of it is open' : parts.join('; ');
 }

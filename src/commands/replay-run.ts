@@ -15,18 +15,13 @@ import { editOf } from './dlq-edit-copy.js';
 import { resumeOptions } from './repeat-options.js';
 import type { Wanted } from './replay-picking.js';
 import { combinedExitCode, printReplay, replayDocument, replayExitCode } from './replay-report.js';
+import type { ReplayDlqOptions } from './replay-usage.js';
 
 /** What a run takes besides what it replays. */
-export interface RunOptions {
-  readonly rate?: number;
-  readonly canary?: number;
-  /** Milliseconds. */
-  readonly canaryWait?: number;
-  /** Per cent. */
-  readonly maxDeaths?: number;
-  readonly ledger?: string;
-  readonly limit?: number;
-}
+export type RunOptions = Pick<
+  ReplayDlqOptions,
+  'rate' | 'canary' | 'canaryWait' | 'maxDeaths' | 'ledger' | 'limit'
+>;
 
 export interface RunContext {
   readonly settings: Settings;

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../await.js';
 import { startTcpProxy } from '../brokers/tcp-proxy.js';
+import { withTransport } from './brokers.js';
 import { runCli, startCli, temporaryFolder } from './cli.js';
-import { describeDying, die, eventOf, idsIn, idsOf, messagesIn, toBody, using } from './dying.js';
+import { describeDying, die, eventOf, idsIn, idsOf, messagesIn, toBody } from './dying.js';
 import { KEYS, startOnTerminal, terminalsToBeHad } from './pseudo-terminal.js';
 
 const linesIn = (path: string) =>
@@ -78,6 +79,23 @@ describeDying('dlq purge', (broker) => {
     expect(JSON.parse(stdout)).toEqual({ queue: dlq(), dryRun: true, would: 2, file: 'x.jsonl' });
     expect(readdirSync(cwd)).toEqual([]);
     expect(await idsIn(broker, dlq())).toEqual(idsOf(3));
+  });
+
+  it('takes what waits for a consumer only with --any-queue', async () => {
+    await die(broker, 1);
+    await runCli(['replay-dlq', dlq(), '--yes'], broker.options({ cwd: temporaryFolder() }));
+    const cwd = temporaryFolder();
+    const args = [broker.notifications, '--all', '--export', 'work.jsonl', '--yes', '--json'];
+    const refused = await purge(cwd, ...args);
+    expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--any-queue') });
+    expect(readdirSync(cwd)).toEqual([]);
+    expect(await idsIn(broker, broker.notifications)).toEqual(['m-1']);
+
+    const { exitCode, stdout } = await purge(cwd, ...args, '--any-queue');
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ queue: broker.notifications, deleted: 1, left: 0 });
+    expect(linesIn(join(cwd, 'work.jsonl')).map(({ messageId }) => messageId)).toEqual(['m-1']);
+    expect(await idsIn(broker, broker.notifications)).toEqual([]);
   });
 
   it('writes into no file that is there already, and deletes nothing then', async () => {
@@ -175,7 +193,7 @@ describeDying('dlq purge', (broker) => {
     second.types(dlq(), KEYS.enter);
     expect(await second.ended).toBe(0);
     expect(linesIn(join(cwd, 'all.jsonl'))).toHaveLength(2);
-    await using(broker, async (transport) => {
+    await withTransport(broker, async (transport) => {
       expect((await transport.counts(dlq()))?.ready).toBe(0);
     });
   });

@@ -71,6 +71,23 @@ describe('the report of a replay', () => {
     });
   });
 
+  it('has what a canary counts as JSON where there is any', () => {
+    const stopped = report({ stopped: 'canary', waiting: 2, untaken: 4 });
+    expect(replayDocument(stopped, [])).toEqual({
+      id: 'r1',
+      queue: 'q',
+      replayed: 3,
+      skipped: {},
+      boomeranged: 0,
+      possibleDuplicates: 0,
+      left: 0,
+      stopped: 'canary',
+      waiting: 2,
+      untaken: 4,
+    });
+    expect(replayDocument(report({ waiting: 0, untaken: 0 }), [])).toEqual(replayDocument(report(), []));
+  });
+
   it('tells people each number that is not zero', () => {
     const text = renderSummary(
       report({
@@ -88,7 +105,7 @@ describe('the report of a replay', () => {
       '  2 skipped: the queue that they came from does not exist',
       '  2 failed again and wait for a retry',
       '  1 died again, counted by the depth of the queue: other deaths are among them',
-      '  1 possible duplicate: sent again, because no confirm of the first time was seen',
+      '  1 possible duplicate: sent again, because no confirm of the first time is on record',
       '  4 left in q',
     ]);
   });
