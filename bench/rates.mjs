@@ -64,14 +64,7 @@ export async function measureRates({ quick, folder, broker, defer, log, versions
 function publishRows({ raw, ours, embedded, embedded2 }) {
   const about = `confirmed, window ${WINDOW.toLocaleString('en')}`;
   const remote = 'ours on RabbitMQ';
-  const row = (what, rival, pairs, value) => ({
-    bench: 'publish',
-    what,
-    rivalName: rival,
-    unit: '/s',
-    ...pairs,
-    goal: { on: 'ratio', is: 'at least', value },
-  });
+  const row = rowOf('publish');
   return [
     row(`publish on RabbitMQ, ${about}`, 'raw amqplib', comparePairs(ours, raw), 0.95),
     row(`publish embedded, ${about}, 1 queue`, remote, comparePairs(embedded, ours), 4),
@@ -82,20 +75,24 @@ function publishRows({ raw, ours, embedded, embedded2 }) {
 function consumeRows({ raw, ours, once, embedded, embedded2 }) {
   const about = `prefetch ${PREFETCH}`;
   const remote = 'ours on RabbitMQ';
-  const row = (what, rival, pairs, value) => ({
-    bench: 'consume',
-    what,
-    rivalName: rival,
-    unit: '/s',
-    ...pairs,
-    goal: { on: 'ratio', is: 'at least', value },
-  });
+  const row = rowOf('consume');
   return [
     row(`consume on RabbitMQ, retries wired, ${about}`, 'raw amqplib', comparePairs(ours, raw), 0.85),
     row(`the same, each effect once (SQLite)`, 'raw amqplib', comparePairs(once, raw), 0.5),
     row(`consume and ack embedded, ${about}, 1 queue`, remote, comparePairs(embedded, ours), 2),
     row(`consume and ack embedded, ${about}, 2 queues`, remote, comparePairs(embedded2, ours), 2),
   ];
+}
+
+function rowOf(bench) {
+  return (what, rivalName, pairs, value) => ({
+    bench,
+    what,
+    rivalName,
+    unit: '/s',
+    ...pairs,
+    goal: { on: 'ratio', is: 'at least', value },
+  });
 }
 
 /** The comparison is worth nothing unless both sides send messages of the same size with the same properties. */

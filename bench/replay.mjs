@@ -3,19 +3,14 @@
  * plugin with acknowledgements on confirm, on one broker, taking turns. Ours moves queue A to B, the shovel B to A.
  * Then `dlq groups` over all of them.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { connect } from 'amqplib';
-import { neutralEnvironment } from './child.mjs';
 import { eventData, wireMessage } from './events.mjs';
+import { measureCli } from './measured-cli.mjs';
 import { comparePairs } from './stats.mjs';
 
-const BIN = fileURLToPath(new URL('../bin/atma-events.js', import.meta.url));
-const HOOK = new URL('./peak-memory.mjs', import.meta.url).href;
 const A = 'bench_dead_letters';
 const B = 'bench_brought_back';
 const PREFETCH = 1_000;
@@ -35,12 +30,13 @@ export async function measureReplay({ quick, folder, broker, defer, log }) {
   await fill(channel, count);
   log(`replay: ${count.toLocaleString('en')} dead letters written`);
 
+  const cli = (...args) => measureCli(directory, [...args, '--url', url], defer);
   const ours = [];
   const rival = [];
   let peakBytes = 0;
   // The first round warms the broker up and brings both queues' files to their size.
   for (let round = 0; round <= rounds; round++) {
-    const replayed = await runCli(directory, url, ['replay-dlq', A, '--to', B, '--yes', '--json'], defer);
+    const replayed = await cli('replay-dlq', A, '--to', B, '--yes', '--json');
     const report = JSON.parse(replayed.out);
     if (report.replayed !== count) throw new Error(`not all were replayed: ${replayed.out}`);
     const shovelled = await shovel(channel, managementUrl, count);
@@ -50,7 +46,7 @@ export async function measureReplay({ quick, folder, broker, defer, log }) {
     peakBytes = Math.max(peakBytes, replayed.peakBytes);
     log(`replay: round ${round} of ${rounds}`);
   }
-  const grouped = await runCli(directory, url, ['dlq', 'groups', A, '--json'], defer);
+  const grouped = await cli('dlq', 'groups', A, '--json');
   const groups = JSON.parse(grouped.out);
   const seen = groups.reduce((sum, group) => sum + group.messages, 0);
   if (seen !== count) throw new Error(`${seen} of ${count} were grouped`);
@@ -139,32 +135,4 @@ async function management(managementUrl, method, body) {
   await response.body?.cancel();
   if (method === 'PUT' && !response.ok) throw new Error(`the shovel was refused: ${response.status}`);
   return response.status;
-}
-
-async function runCli(directory, url, args, defer) {
-  const peakFile = join(directory, 'peak');
-  const begun = performance.now();
-  const child = spawn(process.execPath, ['--import', HOOK, BIN, ...args, '--url', url], {
-    cwd: directory,
-    env: { ...neutralEnvironment(), BENCH_PEAK_FILE: peakFile },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  defer(() => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-  });
-  let out = '';
-  let errors = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    errors += text;
-  });
-  const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`${args.join(' ')} exited with ${code}: ${out}${errors}`);
-  return {
-    out,
-    elapsed: performance.now() - begun,
-    peakBytes: Number(readFileSync(peakFile, 'utf8')),
-  };
 }

@@ -13,7 +13,7 @@ import type { Transport } from './core/transport.js';
 import { describeNotice } from './core/transport-notice.js';
 import { type AtmaEvents, atma } from './presets/atma.js';
 import type { Environment, Preset, System } from './presets/preset.js';
-import { hideEmails, hidePasswords, safeLine } from './terminal/safe-text.js';
+import { lineForPeople } from './terminal/safe-text.js';
 import { type ConnectionOptions, createTransport, DEFAULT_URL } from './transports/index.js';
 
 /** Without `onNotice`, what the transport suffers (a lost line, a blocked broker) is a warning of the process. */
@@ -171,5 +171,5 @@ function warnings(queue: string): Pick<ConsumerOptions, 'onTrouble' | 'onDeadLet
 }
 
 function warn(name: string, text: string): void {
-  process.emitWarning(hideEmails(hidePasswords(safeLine(text))), name);
+  process.emitWarning(lineForPeople(text), name);
 }

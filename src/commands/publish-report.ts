@@ -6,7 +6,7 @@ import type { StopReason, StreamError, StreamReport } from '../core/publishing/s
 import { EXIT, type ExitCode, exitCodeOf } from '../terminal/exit-codes.js';
 import type { Terminal } from '../terminal/io.js';
 import { reportError } from '../terminal/report-error.js';
-import { hideEmails, hidePasswords, safeLine } from '../terminal/safe-text.js';
+import { lineForPeople, safeLine } from '../terminal/safe-text.js';
 import type { Session } from './deps.js';
 
 interface PublishContext {
@@ -133,5 +133,5 @@ function messageWithIssues({ error }: StreamError): string {
     issues.length === 0 || message.includes(issues[0]?.message ?? '')
       ? message
       : `${message}: ${describeIssues(issues)}`;
-  return hideEmails(hidePasswords(safeLine(text)));
+  return lineForPeople(text);
 }

@@ -1,6 +1,5 @@
 /** Delay queues of the queues that are replayed to: what waits in them has failed, too, but has not died yet. */
-import { createLadder } from '../core/consuming/ladder.js';
-import { EMPTY_TOPOLOGY } from '../core/topology/model.js';
+import { defaultDelayQueues } from '../core/consuming/ladder.js';
 import type { Transport } from '../core/transport.js';
 
 export interface DelayWatch {
@@ -18,10 +17,7 @@ export function watchDelays(transport: Pick<Transport, 'survey' | 'counts'>): De
   async function delayQueuesOf(queue: string): Promise<readonly string[]> {
     survey ??= transport.survey();
     const known = await survey;
-    if (known.state === 'unknown') {
-      const ladder = createLadder(queue, {}, EMPTY_TOPOLOGY, () => 0);
-      return ladder.delaysMs.map((delayMs) => ladder.queueFor(delayMs));
-    }
+    if (known.state === 'unknown') return defaultDelayQueues(queue).map(({ name }) => name);
     return known.queues
       .filter(({ arguments: args }) => args['x-dead-letter-exchange'] === '')
       .filter(({ arguments: args }) => args['x-dead-letter-routing-key'] === queue)

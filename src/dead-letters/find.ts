@@ -2,10 +2,10 @@
  * Which queues hold dead letters, and which hold messages that wait for a retry. Asked of the broker where it tells
  * (`survey`); else known from the topology of the settings, and from the queues that those name besides.
  */
-import { createLadder } from '../core/consuming/ladder.js';
+import { defaultDelayQueues } from '../core/consuming/ladder.js';
 import { EventsError } from '../core/errors.js';
 import { closest } from '../core/events/closest.js';
-import { EMPTY_TOPOLOGY, type QueueSpec, type Topology } from '../core/topology/model.js';
+import type { QueueSpec, Topology } from '../core/topology/model.js';
 import type { QueueCounts, Transport } from '../core/transport.js';
 import { deadLetterQueuesIn } from './queue-kinds.js';
 
@@ -113,10 +113,7 @@ function delayQueuesIn(queues: readonly (QueueSpec & QueueCounts)[]): DelayQueue
 
 /** Where nobody tells which delay queues there are, those of the default retry ladder are looked for. */
 async function lookForDelayQueues(transport: Looking, queues: readonly QueueSpec[]): Promise<DelayQueue[]> {
-  const candidates = queues.flatMap(({ name: queue }) => {
-    const ladder = createLadder(queue, {}, EMPTY_TOPOLOGY, () => 0);
-    return ladder.delaysMs.map((delayMs) => ({ name: ladder.queueFor(delayMs), queue, delayMs }));
-  });
+  const candidates = queues.flatMap(({ name }) => defaultDelayQueues(name));
   const found = await Promise.all(
     candidates.map(async (candidate) => {
       const counts = await transport.counts(candidate.name);

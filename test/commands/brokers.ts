@@ -34,6 +34,19 @@ export function describeOnBothBrokers(name: string, suite: (broker: CommandBroke
   }
 }
 
+/** Works with a transport of its own, closed afterwards. */
+export async function withTransport<T>(
+  broker: Pick<CommandBroker, 'open'>,
+  work: (transport: Transport) => Promise<T>,
+): Promise<T> {
+  const transport = await broker.open();
+  try {
+    return await work(transport);
+  } finally {
+    await transport.close();
+  }
+}
+
 function brokerOf(name: 'embedded' | 'amqp'): CommandBroker {
   const suffix = randomBytes(4).toString('hex');
   const exchange = `events_${suffix}`;

@@ -6,7 +6,7 @@ import { atma } from '../../src/presets/atma.js';
 import { createTransport } from '../../src/transports/index.js';
 import { eventually } from '../await.js';
 import { sharedRabbit } from '../brokers/shared.js';
-import { type CommandBroker, describeOnBothBrokers } from './brokers.js';
+import { type CommandBroker, describeOnBothBrokers, withTransport } from './brokers.js';
 
 export interface Letter {
   readonly body: string | Buffer;
@@ -60,18 +60,6 @@ export function describeAlone(name: string, suite: (broker: CommandBroker, dlq: 
     });
     suite(broker, () => `${broker.notifications}_dlq`);
   });
-}
-
-export async function withTransport<T>(
-  broker: CommandBroker,
-  work: (transport: Transport) => Promise<T>,
-): Promise<T> {
-  const transport = await broker.open();
-  try {
-    return await work(transport);
-  } finally {
-    await transport.close();
-  }
 }
 
 /** Publishes, and has a consumer of the notifications queue reject all of it, in order. */

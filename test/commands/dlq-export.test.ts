@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { fromSavedRecord } from '../../src/core/events/record.js';
 import { failed } from '../dead-letters/letters.js';
+import { withTransport } from './brokers.js';
 import { runCli, temporaryFolder } from './cli.js';
-import { buried, content, describeDlq, rejected, withTransport } from './dead-letters.js';
+import { buried, content, describeDlq, rejected } from './dead-letters.js';
 import { linesOf } from './tailing.js';
 
 describeDlq('dlq export', (broker, dlq) => {

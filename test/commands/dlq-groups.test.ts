@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { renderGroups } from '../../src/commands/dlq-groups.js';
 import { failed, fixture } from '../dead-letters/letters.js';
+import { withTransport } from './brokers.js';
 import { runCli } from './cli.js';
-import { buried, content, describeDlq, rejected, withTransport } from './dead-letters.js';
+import { buried, content, describeDlq, rejected } from './dead-letters.js';
 
 describeDlq('dlq groups', (broker, dlq) => {
   const groups = (...args: string[]) => runCli(['dlq', 'groups', dlq(), ...args], broker.options());

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { renderQueues } from '../../src/commands/dlq-list.js';
 import { queue } from '../../src/core/topology/model.js';
 import { failed } from '../dead-letters/letters.js';
+import { withTransport } from './brokers.js';
 import { runCli } from './cli.js';
-import { buried, content, describeAlone, rejected, withTransport } from './dead-letters.js';
+import { buried, content, describeAlone, rejected } from './dead-letters.js';
 
 describeAlone('dlq list', (broker, dlq) => {
   const list = (...args: string[]) => runCli(['dlq', 'list', ...args], broker.options());

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { failed, failure, fixture } from '../dead-letters/letters.js';
+import { withTransport } from './brokers.js';
 import { runCli } from './cli.js';
-import { buried, content, describeDlq, rejected, withTransport } from './dead-letters.js';
+import { buried, content, describeDlq, rejected } from './dead-letters.js';
 import { linesOf } from './tailing.js';
 
 const BIG = '{"eventType":"analysis.completed","userEmail":"budi@example.com","order":12345678901234567890}';

@@ -4,30 +4,17 @@ import type { ReceivedMessage } from '../../src/core/message.js';
 import type { Delivery, Transport } from '../../src/core/transport.js';
 import { atma } from '../../src/presets/atma.js';
 import { eventually } from '../await.js';
-import { type CommandBroker, describeOnBothBrokers } from './brokers.js';
+import { type CommandBroker, describeOnBothBrokers, withTransport } from './brokers.js';
 
 /** A suite on both brokers, each test with a topology that nothing was sent to yet. */
 export function describeDying(name: string, suite: (broker: CommandBroker) => void): void {
   describeOnBothBrokers(name, (broker) => {
     beforeEach(async () => {
       await broker.clean();
-      await using(broker, (transport) => transport.apply(atma.build(broker.env).topology));
+      await withTransport(broker, (transport) => transport.apply(atma.build(broker.env).topology));
     });
     suite(broker);
   });
-}
-
-/** Works with a transport of its own, closed afterwards. */
-export async function using<T>(
-  broker: Pick<CommandBroker, 'open'>,
-  work: (transport: Transport) => Promise<T>,
-): Promise<T> {
-  const transport = await broker.open();
-  try {
-    return await work(transport);
-  } finally {
-    await transport.close();
-  }
 }
 
 /** Data of `analysis.completed` for the n-th job. */
@@ -45,7 +32,7 @@ export const idsOf = (count: number) => Array.from({ length: count }, (_, at) =>
  */
 export async function die(broker: CommandBroker, bodies: number | readonly Buffer[]): Promise<void> {
   const events = typeof bodies === 'number' ? idsOf(bodies).map((_, at) => toBody(eventOf(at + 1))) : bodies;
-  await using(broker, async (transport) => {
+  await withTransport(broker, async (transport) => {
     await Promise.all(
       events.map((body, at) =>
         transport.publish({
@@ -85,7 +72,7 @@ export async function settle(
 
 /** The ready messages of a queue. */
 export function messagesIn(broker: CommandBroker, queue: string): Promise<ReceivedMessage[]> {
-  return using(broker, async (transport) => {
+  return withTransport(broker, async (transport) => {
     const messages: ReceivedMessage[] = [];
     for await (const message of transport.browse(queue)) messages.push(message);
     return messages;

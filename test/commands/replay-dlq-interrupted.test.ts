@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { eventually } from '../await.js';
 import type { CommandBroker } from './brokers.js';
+import { withTransport } from './brokers.js';
 import { type RunningCli, runCli, startCli, temporaryFolder } from './cli.js';
-import { describeDying, die, idsIn, idsOf, using } from './dying.js';
+import { describeDying, die, idsIn, idsOf } from './dying.js';
 
 const COUNT = 60;
 
@@ -14,7 +15,7 @@ describeDying('replay-dlq, interrupted', (broker) => {
   async function underWay(cwd: string, ...more: string[]): Promise<RunningCli> {
     const args = ['replay-dlq', dlq(), '--rate', '10', '--yes', '--json', ...more];
     const running = startCli(args, broker.options({ cwd }));
-    await using(broker, (transport) =>
+    await withTransport(broker, (transport) =>
       eventually('some have been replayed', async () => {
         if (running.child.exitCode !== null) throw new Error(`${running.stdout()}${running.stderr()}`);
         return ((await transport.counts(broker.notifications))?.ready ?? 0) > 2;
@@ -56,7 +57,7 @@ describeDying('replay-dlq, interrupted', (broker) => {
     const how = ['--rate', '10', '--canary', '30', '--canary-wait', '1500ms', '--max-deaths', '50'];
     const args = ['replay-dlq', dlq(), ...how, '--yes', '--ledger', 'mine.db'];
     const running = startCli(args, broker.options({ cwd }));
-    await using(broker, (transport) =>
+    await withTransport(broker, (transport) =>
       eventually('some have been replayed', async () => {
         return ((await transport.counts(broker.notifications))?.ready ?? 0) > 2;
       }),
@@ -94,7 +95,7 @@ describeDying('replay-dlq, interrupted', (broker) => {
     const env = { XDG_STATE_HOME: temporaryFolder() };
     const args = ['replay-dlq', dlq(), '--rate', '10', '--yes', '--json'];
     const running = startCli(args, broker.options({ cwd: temporaryFolder(), env }));
-    await using(broker, (transport) =>
+    await withTransport(broker, (transport) =>
       eventually('some have been replayed', async () => {
         return ((await transport.counts(broker.notifications))?.ready ?? 0) > 2;
       }),

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { failureHeader } from '../../src/core/consuming/failure-record.js';
 import { failed, failure } from '../dead-letters/letters.js';
+import { withTransport } from './brokers.js';
 import { temporaryFolder } from './cli.js';
 import { buried, describeAlone } from './dead-letters.js';
-import { die, eventOf, idsIn, idsOf, toBody, using } from './dying.js';
+import { die, eventOf, idsIn, idsOf, toBody } from './dying.js';
 import { KEYS, startOnTerminal, terminalsToBeHad } from './pseudo-terminal.js';
 
 describeAlone('replay-dlq on a terminal', (broker, dlq) => {
@@ -11,7 +12,7 @@ describeAlone('replay-dlq on a terminal', (broker, dlq) => {
 
   it.runIf(terminalsToBeHad)('lets the operator pick queues, groups and target', async () => {
     await die(broker, 2);
-    await using(broker, (transport) =>
+    await withTransport(broker, (transport) =>
       transport.publish({
         exchange: '',
         routingKey: dlq(),

@@ -5,8 +5,9 @@ import { failureHeader } from '../../src/core/consuming/failure-record.js';
 import { EMPTY_TOPOLOGY, queue } from '../../src/core/topology/model.js';
 import { failure } from '../dead-letters/letters.js';
 import type { CommandBroker } from './brokers.js';
+import { withTransport } from './brokers.js';
 import { type CliResult, runCli, temporaryFolder } from './cli.js';
-import { describeDying, die, eventOf, idsIn, idsOf, messagesIn, toBody, using } from './dying.js';
+import { describeDying, die, eventOf, idsIn, idsOf, messagesIn, toBody } from './dying.js';
 
 describeDying('replay-dlq', (broker) => {
   const dlq = () => `${broker.notifications}_dlq`;
@@ -200,7 +201,7 @@ describeDying('replay-dlq', (broker) => {
 
   it('with a canary stops when too many die again, and leaves the rest untouched', async () => {
     await die(broker, 12);
-    const run = await using(broker, async (transport) => {
+    const run = await withTransport(broker, async (transport) => {
       const service = await transport.consume(broker.notifications, {}, (delivery) => delivery.reject());
       const ended = await replay(
         temporaryFolder(),
@@ -222,7 +223,7 @@ describeDying('replay-dlq', (broker) => {
 
 /** Straight into a queue; with a failure record of `failedQueue` where one is given. */
 function publishTo(broker: CommandBroker, name: string, id: string, failedQueue?: string): Promise<void> {
-  return using(broker, async (transport) => {
+  return withTransport(broker, async (transport) => {
     await transport.apply({ ...EMPTY_TOPOLOGY, queues: [queue(name)] });
     await transport.publish({
       exchange: '',

@@ -1,10 +1,12 @@
 /** Quorum queues give messages up that were delivered too often, and each look is a delivery: nothing may be lost by looking. */
+
 import { expect, it } from 'vitest';
 import { plainHeader } from '../../src/core/message.js';
 import { EMPTY_TOPOLOGY, queue } from '../../src/core/topology/model.js';
 import { failed } from '../dead-letters/letters.js';
+import { withTransport } from './brokers.js';
 import { runCli, temporaryFolder } from './cli.js';
-import { describeAlone, withTransport } from './dead-letters.js';
+import { describeAlone } from './dead-letters.js';
 import { KEYS, startOnTerminal, terminalsToBeHad } from './pseudo-terminal.js';
 
 describeAlone('looking at messages that have few deliveries left', (broker) => {

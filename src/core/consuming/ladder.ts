@@ -4,7 +4,7 @@
  * exchange, so that no other queue sees it.
  */
 import { EventsError } from '../errors.js';
-import { type QueueSpec, queue as queueSpec, type Topology } from '../topology/model.js';
+import { EMPTY_TOPOLOGY, type QueueSpec, queue as queueSpec, type Topology } from '../topology/model.js';
 
 export interface RetryOptions {
   /** Milliseconds before the second, third, … attempt. Default 5 s, 30 s, 2 min, 10 min: five attempts in all. */
@@ -67,6 +67,14 @@ export function createLadder(
     isDelayQueue: (name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)),
     shortened: (delayMs) => Math.max(1, Math.round(delayMs * (1 - jitter * random()))),
   };
+}
+
+/** The delay queues that a consumer of the queue has by default, shortest first. For who cannot see which there are. */
+export function defaultDelayQueues(
+  queue: string,
+): { readonly name: string; readonly queue: string; readonly delayMs: number }[] {
+  const ladder = createLadder(queue, {}, EMPTY_TOPOLOGY, () => 0);
+  return ladder.delaysMs.map((delayMs) => ({ name: ladder.queueFor(delayMs), queue, delayMs }));
 }
 
 function typeOf(queue: string, topology: Topology): 'classic' | 'quorum' {

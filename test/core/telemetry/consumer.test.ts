@@ -219,50 +219,6 @@ describe('with an SDK', () => {
   });
 });
 
-describe('the state of the circuit', () => {
-  const IN = (state: string, value: number) =>
-    expect.objectContaining({
-      unit: '{consumer}',
-      attributes: { ...QUEUE, 'atma_events.circuit.state': state },
-      value,
-    });
-
-  it('is the number of consumers in each state, from the start of the consumer to its end', async () => {
-    const sdk = registerSdk();
-    try {
-      const telemetry = telemetryOf();
-      const other = telemetryOf();
-      expect(await sdk.measured('atma_events.circuit.state')).toEqual([IN('closed', 2)]);
-      telemetry.circuit('open');
-      expect(await sdk.measured('atma_events.circuit.state')).toEqual([IN('closed', 1), IN('open', 1)]);
-      telemetry.circuit('half-open');
-      telemetry.close();
-      telemetry.close();
-      telemetry.circuit('closed');
-      other.delivered(envelope, false);
-      expect(await sdk.measured('atma_events.circuit.state')).toEqual([
-        IN('closed', 1),
-        IN('open', 0),
-        IN('half-open', 0),
-      ]);
-    } finally {
-      await sdk.unregister();
-    }
-  });
-
-  it('is known to an SDK that is registered after the circuit opened', async () => {
-    const telemetry = telemetryOf();
-    telemetry.circuit('open');
-    const sdk = registerSdk();
-    try {
-      telemetry.processed(1, 'done');
-      expect(await sdk.measured('atma_events.circuit.state')).toEqual([IN('open', 1)]);
-    } finally {
-      await sdk.unregister();
-    }
-  });
-});
-
 it('an SDK that is registered after the consumer was made, or after another, sees everything from then on', async () => {
   const telemetry = telemetryOf();
   const once = () => {

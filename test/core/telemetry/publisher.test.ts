@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   context,
   INVALID_SPAN_CONTEXT,
@@ -10,27 +7,12 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { z } from 'zod';
-import { defineCatalog, defineEvent } from '../../../src/core/events/catalog.js';
-import { decode } from '../../../src/core/events/codec.js';
+import { describe, expect, it } from 'vitest';
 import type { Envelope } from '../../../src/core/events/envelope.js';
-import type { ReceivedMessage } from '../../../src/core/message.js';
-import { createPublisher } from '../../../src/core/publishing/publisher.js';
-import { consumerTelemetry, messagingSystem } from '../../../src/core/telemetry.js';
-import { bind, exchange, queue } from '../../../src/core/topology/model.js';
-import type { Transport } from '../../../src/core/transport.js';
-import { createTransport } from '../../../src/transports/index.js';
-import { gate, within } from '../../await.js';
-import { registerSdk, type Sdk, type SdkParts } from './sdk.js';
+import { useShop } from './shop.js';
 
-const schema = z.looseObject({ n: z.number() });
-const catalog = defineCatalog(
-  defineEvent({ type: 'order.placed', exchange: 'shop', schema }),
-  defineEvent({ type: 'order.paid', exchange: 'shop', schema }),
-  defineEvent({ type: 'order.lost', exchange: 'shop', routingKey: 'nobody', schema }),
-  defineEvent({ type: 'order.direct', exchange: '', routingKey: 'orders', schema }),
-);
+const { publisher, received, register } = useShop();
+
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const GIVEN = `00-${TRACE}-b7ad6b7169203331-01`;
 const cause: Envelope = {
@@ -42,57 +24,6 @@ const cause: Envelope = {
   tracestate: 'vendor=1',
   data: {},
 };
-
-let folder: string;
-let transport: Transport;
-let sdk: Sdk | undefined;
-
-beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'atma-telemetry-'));
-  transport = await createTransport(`embedded:${join(folder, 'broker.db')}`);
-  await transport.apply({
-    exchanges: [exchange('shop', 'topic')],
-    queues: [queue('orders')],
-    bindings: bind('shop', 'orders', 'order.*'),
-  });
-});
-afterEach(async () => {
-  await sdk?.unregister();
-  sdk = undefined;
-});
-afterAll(async () => {
-  await transport.close();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-function register(parts?: SdkParts): Sdk {
-  sdk = registerSdk(parts);
-  return sdk;
-}
-
-const publisher = () => createPublisher(transport, catalog);
-
-function envelopeOf(message: ReceivedMessage): Envelope {
-  const decoded = decode(catalog, message);
-  if (!decoded.valid) throw new Error('not a valid event');
-  return decoded.envelope;
-}
-
-/** Takes the next message off the queue, as the envelope a consumer would see. */
-async function received(): Promise<Envelope> {
-  const acked = gate();
-  const taken: Envelope[] = [];
-  const subscription = await transport.consume('orders', { prefetch: 1 }, (delivery) => {
-    if (taken.length > 0) return; // goes back when the subscription is closed
-    taken.push(envelopeOf(delivery.message));
-    void delivery.ack().then(acked.open);
-  });
-  await within('a message arrives', acked.opened);
-  await subscription.close();
-  const [envelope] = taken;
-  if (envelope === undefined) throw new Error('nothing was taken');
-  return envelope;
-}
 
 const traceparentOf = (span: { spanContext(): { traceId: string; spanId: string } }, flags = '01') =>
   `00-${span.spanContext().traceId}-${span.spanContext().spanId}-${flags}`;
@@ -279,44 +210,4 @@ describe('without an SDK', () => {
     );
     expect((await received()).traceparent).toBe(GIVEN);
   });
-});
-
-it('a trace goes from a request through an event, its handler and what that publishes, to the next handler', async () => {
-  const { span, spans } = register();
-  const telemetry = consumerTelemetry({
-    queue: 'orders',
-    system: messagingSystem(transport.scheme),
-    consumer: 'shop',
-  });
-  const { publish } = publisher();
-  const paid = gate();
-  const subscription = await transport.consume('orders', { prefetch: 1 }, (delivery) => {
-    const envelope = envelopeOf(delivery.message);
-    const handling = telemetry.run(envelope, delivery.message, async () => {
-      if (envelope.type === 'order.placed') await publish('order.paid', { n: 1 }, { causedBy: envelope });
-    });
-    void handling.then(() => delivery.ack()).then(() => envelope.type === 'order.paid' && paid.open());
-  });
-  await trace.getTracer('test').startActiveSpan('request', async (request) => {
-    await publish('order.placed', { n: 1 });
-    request.end();
-  });
-  await within('both events are handled', paid.opened);
-  await subscription.close();
-
-  const chain = spans().filter(({ name }) => name !== 'request');
-  const parents = new Map(chain.map((each) => [each.parentSpanContext?.spanId, each]));
-  const path: string[] = [];
-  for (
-    let next = parents.get(span('request').spanContext().spanId);
-    next;
-    next = parents.get(next.spanContext().spanId)
-  )
-    path.push(`${next.name} ${next.attributes['atma_events.event.type']}`);
-  expect(path).toEqual([
-    'publish shop order.placed',
-    'process orders order.placed',
-    'publish shop order.paid',
-    'process orders order.paid',
-  ]);
 });
