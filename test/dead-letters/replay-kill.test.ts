@@ -62,6 +62,7 @@ describeReplay('a replay that is killed', (withStage, kind) => {
           const report = finished ? reportOf(program) : await bringToEnd(stage);
           duplicates += await expectAllBroughtBack(stage, ids, report);
           doubts += report.possibleDuplicates;
+          await stage.close();
         }
         console.log(`${kind}, ${queues}: ${RUNS} kills, ${duplicates} duplicates of ${doubts} possible ones`);
       },

@@ -28,6 +28,8 @@ export interface Stage {
   ids(queueName: string): Promise<string[]>;
   contents(queueName: string): Promise<ReceivedMessage[]>;
   ready(queueName: string): Promise<number>;
+  /** Takes it away before the test ends: hundreds of stages would fill the broker's memory. */
+  close(): Promise<void>;
 }
 
 export interface Names {
@@ -51,12 +53,21 @@ export function describeReplay(
   suite: (withStage: (options?: StageOptions) => Promise<Stage>, kind: Stage['kind']) => void,
 ): void {
   describeOnBothBrokers(name, (broker) => {
-    const releases: (() => unknown)[] = [];
+    const stages: (() => unknown)[][] = [];
     afterEach(async () => {
-      for (const release of releases.splice(0).toReversed()) await release();
+      for (const releases of stages.splice(0).toReversed()) await releaseAll(releases);
     });
-    suite((options) => openStage(broker.name, broker.url(), releases, options), broker.name);
+    suite((options) => {
+      const releases: (() => unknown)[] = [];
+      stages.push(releases);
+      return openStage(broker.name, broker.url(), releases, options);
+    }, broker.name);
   });
+}
+
+/** The last first; each once. */
+async function releaseAll(releases: (() => unknown)[]): Promise<void> {
+  for (const release of releases.splice(0).toReversed()) await release();
 }
 
 /** The same for suites with a broker of their own. */
@@ -111,6 +122,7 @@ export async function openStage(
   const ready = async (name: string) => (await transport.counts(name))?.ready ?? 0;
   return {
     ...{ kind, url, names, transport, ledger, open, contents, ready },
+    close: () => releaseAll(releases),
     ids: async (name) => (await contents(name)).map(({ properties }) => properties.messageId ?? ''),
     async die(count, properties = {}) {
       const before = await ready(names.dlq);
