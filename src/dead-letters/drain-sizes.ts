@@ -3,8 +3,8 @@
  * subscriptions, since those that only hold cost the broker something.
  */
 
-/** Messages in work or waiting for it: three batches of a thousand. More gained nothing, and cost memory. */
-const WINDOW = 3_000;
+/** Messages in work or waiting for it: three batches of 800. More gained nothing, and cost memory. */
+const WINDOW = 2_400;
 /** Until the size of the bodies is known: a thousand of some megabytes each would be too much. */
 const FIRST_PREFETCH = 32;
 const LAST_PREFETCH = 16_384;

@@ -10,7 +10,7 @@ export interface DrainOptions {
   readonly limit?: number;
   /** Messages looked at, at most. Default: as many as are ready at the start. */
   readonly total?: number;
-  /** Messages in the next batch, at most. Default 1,000. */
+  /** Messages in the next batch, at most. Default 800. */
   readonly batchSize?: () => number;
   /** Batches in work at the same time. Default 3. */
   readonly inWork?: number;

@@ -30,7 +30,7 @@ interface Batch {
   outcome: Settlement | undefined;
 }
 
-const BATCH = 1_000;
+const BATCH = 800;
 const IN_WORK = 3;
 
 export class Draining {

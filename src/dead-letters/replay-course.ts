@@ -14,7 +14,7 @@ import type { ReplayReport } from './replay-types.js';
 import { watchUptake } from './uptake.js';
 import { watchDeaths } from './watch.js';
 
-const BATCH = 1_000;
+const BATCH = 800;
 /** A paced batch is a quarter of a second, so that Ctrl-C is not kept waiting. */
 const BATCHES_PER_SECOND = 4;
 
