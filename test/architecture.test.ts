@@ -22,7 +22,7 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ['transports/amqp/', { sources: ['core/', 'storage/'], packages: ['amqplib'] }],
   ['transports/redis/', { sources: ['core/', 'storage/'], packages: ['ioredis', 'redis'] }],
   ['transports/', { sources: ['core/'], packages: [] }],
-  ['legacy/', { sources: ['core/'], packages: ['axios'] }],
+  ['legacy/', { sources: ['core/'], packages: ['axios', 'httpxy', 'zod'] }],
   ['dead-letters/', { sources: ['core/', 'storage/'], packages: ['zod'] }],
   ['shadow/', { sources: ['core/', 'storage/', 'legacy/'], packages: ['zod'] }],
   ['migration/', { sources: ['core/', 'storage/', 'legacy/', 'shadow/'], packages: ['zod'] }],
