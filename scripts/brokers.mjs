@@ -1,6 +1,6 @@
-// The brokers and tools that the tests need: RabbitMQ's server (started privately, never as a service) and
-// amqp-tools. Finds them, installs them where there is apt, or says what to do. No dependencies: this runs
-// before `npm ci` as well. By hand: `node scripts/brokers.mjs`.
+// The brokers and tools that the tests need: RabbitMQ's server (started privately, never as a service),
+// amqp-tools, and a Chromium without a window. Finds them, installs them where there is apt, or says what to do.
+// No dependencies: this runs before `npm ci` as well. By hand: `node scripts/brokers.mjs`.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -21,6 +21,13 @@ export function missingBrokers() {
       debian: 'amqp-tools',
     });
   }
+  if (findChromium() === undefined) {
+    missing.push({
+      what: 'Chromium',
+      why: 'opening the page of a shadow report in a real browser',
+      debian: 'chromium-headless-shell',
+    });
+  }
   return missing;
 }
 
@@ -34,6 +41,22 @@ function findRabbitServer() {
     if (script !== undefined) return script;
   }
   return undefined;
+}
+
+/** Any of the family, as `test/brokers/chromium.ts` looks for it: all of them can do without a window. */
+function findChromium() {
+  const names = [
+    'chromium-headless-shell',
+    'chromium',
+    'chromium-browser',
+    'google-chrome',
+    'google-chrome-stable',
+  ];
+  const found = names.map(findProgram).find((path) => path !== undefined);
+  const bundles = ['Chromium', 'Google Chrome'].map(
+    (name) => `/Applications/${name}.app/Contents/MacOS/${name}`,
+  );
+  return found ?? bundles.find((path) => existsSync(path));
 }
 
 function findProgram(name) {
@@ -70,7 +93,7 @@ export function ensureBrokers() {
 export function howToInstall(missing = missingBrokers()) {
   return [
     `  Debian, Ubuntu:  sudo apt-get install ${missing.map(({ debian }) => debian).join(' ')}`,
-    '  macOS:           brew install rabbitmq rabbitmq-c',
+    '  macOS:           brew install rabbitmq rabbitmq-c && brew install --cask chromium',
     '  elsewhere:       start Docker; npm run verify then runs in a container',
   ].join('\n');
 }
@@ -102,11 +125,13 @@ function installWithApt() {
       '-o',
       'DPkg::Lock::Timeout=120',
     ];
-    root('apt-get', 'install', ...options, ...packages);
+    if (root('apt-get', 'install', ...options, ...packages)) return;
+    // One name that this system does not have makes apt refuse them all. Ubuntu has no chromium-headless-shell, say.
+    for (const name of packages.length > 1 ? packages : []) root('apt-get', 'install', ...options, name);
   } finally {
     releaseServices();
+    if (packages.includes('rabbitmq-server')) stopService(root);
   }
-  if (packages.includes('rabbitmq-server')) stopService(root);
 }
 
 /**
@@ -164,6 +189,6 @@ export function runInContainer(root, script) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const where = ensureBrokers();
-  if (where === 'here') console.log('RabbitMQ and amqp-tools are here.');
+  if (where === 'here') console.log('RabbitMQ, amqp-tools and Chromium are here.');
   process.exitCode = where === undefined ? 1 : 0;
 }

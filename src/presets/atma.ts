@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { defineCatalog, defineEvent } from '../core/events/catalog.js';
 import { bind, exchange, queue, type Topology } from '../core/topology/model.js';
+import { atmaShadow } from './atma-shadow.js';
 import type { Environment, Preset } from './preset.js';
 
 /** A field that is not there is reported as missing, not as ill-formed. */
@@ -146,14 +147,13 @@ export const atma: Preset<AtmaEvents> = {
   name: 'atma',
   build(environment: Environment) {
     const exchangeName = environment.EVENTS_EXCHANGE_NAME || 'atma_events_exchange';
+    const notifications = environment.EVENTS_QUEUE_NAME_NOTIFICATIONS || 'analysis_events_notifications';
+    const assessments = environment.EVENTS_QUEUE_NAME_ASSESSMENTS || 'analysis_events_assessments';
     return {
       catalog: atmaCatalog(exchangeName),
-      topology: atmaTopology(
-        exchangeName,
-        environment.EVENTS_QUEUE_NAME_NOTIFICATIONS || 'analysis_events_notifications',
-        environment.EVENTS_QUEUE_NAME_ASSESSMENTS || 'analysis_events_assessments',
-      ),
+      topology: atmaTopology(exchangeName, notifications, assessments),
       deadLetterQueues: FOREIGN_DEAD_LETTER_QUEUES,
+      shadow: atmaShadow(notifications, assessments),
     };
   },
 };

@@ -1,4 +1,5 @@
 import type { Catalog, EventMap } from '../core/events/catalog.js';
+import type { ShadowMapping } from '../core/shadow-mapping.js';
 import type { Topology } from '../core/topology/model.js';
 
 /** Environment variables, as `process.env` has them. */
@@ -10,6 +11,8 @@ export interface System<M extends EventMap = EventMap> {
   readonly topology: Topology;
   /** Queues that other software declares and puts dead letters into. Looked at where they exist, never created. */
   readonly deadLetterQueues?: readonly string[];
+  /** Which callbacks the events replace, and how they are compared in shadow mode. */
+  readonly shadow?: ShadowMapping;
 }
 
 /** A ready-made system, whose names can be changed by the team's own environment variables. */

@@ -10,8 +10,10 @@ import {
 } from '../core/events/catalog.js';
 import { closest } from '../core/events/closest.js';
 import { fieldIssues } from '../core/events/field-issues.js';
+import { shadowMappingSchema } from '../core/shadow-mapping.js';
+import { DEFAULT_BUDGET_MS, type ShadowPolicy, strataPolicySchema } from '../core/shadow-policy.js';
 import type { ExchangeSpec, QueueSpec, Topology } from '../core/topology/model.js';
-import { isDuration } from './duration.js';
+import { isDuration, parseDuration } from './duration.js';
 
 const args = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({});
 
@@ -42,13 +44,16 @@ const bindingSchema = z
     error: 'give either "key" or "keys"',
   });
 
+const duration = (example: string) =>
+  z.string().refine(isDuration, { error: `expected a duration such as "${example}"` });
+
 const connection = {
   /** Broker URL. */
   url: z.string().optional(),
   /** RabbitMQ management API. */
   managementUrl: z.string().optional(),
   /** Time allowed to reach the broker, such as "10s". */
-  timeout: z.string().refine(isDuration, { error: 'expected a duration such as "10s"' }).optional(),
+  timeout: duration('10s').optional(),
 };
 
 const eventSchema = z.strictObject({
@@ -69,6 +74,12 @@ const eventSchema = z.strictObject({
     .optional(),
 });
 
+const shadowPolicySchema = z.strictObject({
+  /** How much later than its callback an event may come, such as "5s". Default one minute. */
+  budget: duration('5s').optional(),
+  strata: strataPolicySchema,
+});
+
 const configSchema = z
   .strictObject({
     preset: z.string().optional(),
@@ -83,6 +94,10 @@ const configSchema = z
       .optional(),
     /** Dead-letter queues of other software, for `dlq` and `replay-dlq`; also beside a preset. */
     deadLetterQueues: z.array(z.string().min(1).max(255)).optional(),
+    /** Which callbacks the events replace, for shadow mode; also beside a preset, whose mapping it then replaces. */
+    shadow: shadowMappingSchema.optional(),
+    /** How the verdict of shadow mode is reached. */
+    shadowPolicy: shadowPolicySchema.optional(),
     profiles: z.record(z.string(), z.strictObject(connection)).default({}),
     ...connection,
   })
@@ -160,6 +175,11 @@ export function topologyOf(config: ParsedConfig): Topology {
       (keys ?? [key ?? '']).map((each) => ({ exchange, queue, key: each })),
     ),
   };
+}
+
+/** The policy of a config. */
+export function shadowPolicyOf({ budget, strata }: NonNullable<ParsedConfig['shadowPolicy']>): ShadowPolicy {
+  return { strata, budgetMs: budget === undefined ? DEFAULT_BUDGET_MS : parseDuration(budget) };
 }
 
 function requireName(kind: string, name: string, specs: readonly (ExchangeSpec | QueueSpec)[]): void {

@@ -1,6 +1,7 @@
 /** Settings resolved once: options first, then a named profile, environment, project config, defaults. */
 import { EventsError } from '../core/errors.js';
 import { closest } from '../core/events/closest.js';
+import { DEFAULT_BUDGET_MS, type ShadowPolicy } from '../core/shadow-policy.js';
 import { PRESETS } from '../presets/index.js';
 import type { Environment, System } from '../presets/preset.js';
 import { DEFAULT_URL } from '../transports/index.js';
@@ -25,6 +26,8 @@ export interface Settings {
   readonly timeoutMs: number;
   readonly source: string | undefined;
   readonly system: System;
+  /** How the verdict of shadow mode is reached. */
+  readonly shadowPolicy: ShadowPolicy;
   /** Where the catalog and the topology come from, for people: a preset's name or a config file. */
   readonly origin: string;
 }
@@ -51,6 +54,7 @@ export async function resolveSettings(
     ...brokerOf(input, profile, environment, config),
     timeoutMs: input.timeoutMs ?? (timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDuration(timeout)),
     source: config?.source,
+    shadowPolicy: await policyOf(config),
     ...(await systemOf(input.preset ?? (environment.ATMA_EVENTS_PRESET || undefined), loaded, environment)),
   };
 }
@@ -84,18 +88,31 @@ async function systemOf(
 ): Promise<Pick<Settings, 'system' | 'origin'>> {
   const name = preset ?? loaded?.config.preset;
   const foreign = loaded?.config.deadLetterQueues ?? [];
+  const mapping = loaded?.config.shadow;
+  const shadow = mapping === undefined ? {} : { shadow: mapping };
   if (name === undefined && loaded && (loaded.config.events ?? loaded.config.topology) !== undefined) {
     const { catalogOf, topologyOf } = await import('./config.js');
     const { config, file } = loaded;
     return {
-      system: { catalog: catalogOf(config), topology: topologyOf(config), deadLetterQueues: foreign },
+      system: {
+        catalog: catalogOf(config),
+        topology: topologyOf(config),
+        deadLetterQueues: foreign,
+        ...shadow,
+      },
       origin: file,
     };
   }
   const chosen = name ?? 'atma';
   const system = presetOf(chosen).build(environment);
   const deadLetterQueues = [...new Set([...(system.deadLetterQueues ?? []), ...foreign])];
-  return { system: { ...system, deadLetterQueues }, origin: `preset ${chosen}` };
+  return { system: { ...system, deadLetterQueues, ...shadow }, origin: `preset ${chosen}` };
+}
+
+async function policyOf(config: ParsedConfig | undefined): Promise<ShadowPolicy> {
+  if (config?.shadowPolicy === undefined) return { strata: [], budgetMs: DEFAULT_BUDGET_MS };
+  const { shadowPolicyOf } = await import('./config.js');
+  return shadowPolicyOf(config.shadowPolicy);
 }
 
 function presetOf(name: string) {

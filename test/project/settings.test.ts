@@ -122,8 +122,23 @@ describe('settings', () => {
     expect((await resolveSettings({}, {}, folder)).system.deadLetterQueues).toEqual(['billing_dlq']);
   });
 
+  it('take the mapping of shadow mode from the config, else from the preset', async () => {
+    expect((await resolveSettings({}, {}, folder)).system.shadow?.legs).toHaveLength(6);
+    const leg = { eventType: 'mail.sent', consumer: 'mail', queue: 'mail', event: { job: ['id'] } };
+    writeJson({ shadow: { legs: [leg] } });
+    expect((await resolveSettings({}, {}, folder)).system.shadow?.legs).toMatchObject([leg]);
+    writeJson({ topology: json.topology, shadow: { legs: [leg] } });
+    expect((await resolveSettings({}, {}, folder)).system.shadow?.legs).toMatchObject([leg]);
+    writeJson({ topology: json.topology });
+    expect((await resolveSettings({}, {}, folder)).system.shadow).toBeUndefined();
+  });
+
   it.each([
     [{ deadLetterQueues: ['a', ''] }, 'deadLetterQueues.1'],
+    [
+      { shadow: { legs: [{ eventType: 'a.b', consumer: 'c', queue: 'q', event: {} }] } },
+      'shadow.legs.0.event.job',
+    ],
     [{ events: [{ ...json.events[0], wire: 'flatt' }] }, 'events.0.wire'],
     [{ events: [{ ...json.events[0], version: 'two' }] }, 'events.0.version'],
     [{ timeout: 'soon' }, 'timeout'],
@@ -201,5 +216,50 @@ describe('--set', () => {
   it.each(['noequals', '=x', '__proto__.polluted=1', 'a..b=1'])('refuses %s', (assignment) => {
     expect(() => setPaths({}, [assignment], fill)).toThrow();
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+  });
+});
+
+describe('shadowPolicy', () => {
+  it('has its budget as a duration, and one of a minute where nobody gives one', async () => {
+    expect((await resolveSettings({}, {}, folder)).shadowPolicy).toEqual({ strata: [], budgetMs: 60_000 });
+    const stratum = { eventType: 'analysis.failed', consumer: 'notification', tolerated: 0.01 };
+    writeJson({ preset: 'atma', shadowPolicy: { budget: '1m30s', strata: [stratum] } });
+    const { shadowPolicy, origin } = await resolveSettings({}, {}, folder);
+    expect(shadowPolicy).toEqual({ budgetMs: 90_000, strata: [stratum] });
+    expect(origin).toBe('preset atma');
+    writeJson({ shadowPolicy: {} });
+    expect((await resolveSettings({}, {}, folder)).shadowPolicy).toEqual({ strata: [], budgetMs: 60_000 });
+  });
+
+  it.each([
+    [{ budget: 'soon' }, 'expected a duration such as "5s"'],
+    [{ strata: [{ eventType: 'a', consumer: 'b', tolerated: 0 }] }, 'shadowPolicy.strata.0.tolerated'],
+    [{ strata: [{ eventType: 'a', consumer: 'b', tolerated: 1 }] }, 'shadowPolicy.strata.0.tolerated'],
+    [
+      { strata: [{ eventType: 'a', consumer: 'b', waiver: { who: 'R', why: 'x' } }] },
+      'shadowPolicy.strata.0.waiver.when',
+    ],
+    [
+      { strata: [{ eventType: 'a', consumer: 'b', waiver: { who: 'R', when: 'then', why: 'x' } }] },
+      'expected a day such as "2024-03-01"',
+    ],
+    [
+      {
+        strata: [
+          { eventType: 'a', consumer: 'b' },
+          { eventType: 'a', consumer: 'b' },
+        ],
+      },
+      'stands there twice',
+    ],
+    [{ window: '1m' }, 'window'],
+  ])('that cannot be used is refused: %j', async (shadowPolicy, problem) => {
+    writeJson({ shadowPolicy });
+    const error = await resolveSettings({}, {}, folder).then(
+      () => undefined,
+      (reason: { code: string; issues: { path: string; message: string }[] }) => reason,
+    );
+    expect(error?.code).toBe('config-invalid');
+    expect(JSON.stringify(error?.issues)).toContain(problem.replaceAll('"', '\\"'));
   });
 });
