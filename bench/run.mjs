@@ -12,9 +12,11 @@ import { measureIdle } from './idle.mjs';
 import { measureLatency } from './latency.mjs';
 import { describeMachine, requireDisk, versionsHere } from './machine.mjs';
 import { measureMillion } from './million.mjs';
+import { measureProxy } from './proxy.mjs';
 import { measureRates } from './rates.mjs';
 import { measureReplay } from './replay.mjs';
 import { isMet, renderTable, toJson } from './report.mjs';
+import { measureShadow, measureShadowLarge } from './shadow-compare.mjs';
 import { measureStart } from './start.mjs';
 
 const EXIT = { done: 0, failed: 1, usage: 2, missed: 4, interrupted: 130 };
@@ -31,7 +33,12 @@ const BENCHES = {
   start: measureStart,
   million: measureMillion,
   replay: measureReplay,
+  proxy: measureProxy,
+  shadow: measureShadow,
 };
+
+/** Only by name: what needs more disk and time than a whole run should. */
+const LARGE = { 'shadow-large': measureShadowLarge };
 
 const releases = [];
 const defer = (release) => releases.push(release);
@@ -76,8 +83,9 @@ function readOptions() {
         only: { type: 'string' },
       },
     });
-    if (values.only === undefined || values.only in BENCHES) return values;
-    console.error(`--only takes one of: ${Object.keys(BENCHES).join(', ')}`);
+    const names = Object.keys({ ...BENCHES, ...LARGE });
+    if (values.only === undefined || names.includes(values.only)) return values;
+    console.error(`--only takes one of: ${names.join(', ')}`);
   } catch (error) {
     console.error(`${error.message}\nOptions: --quick, --only NAME, --json`);
   }
@@ -86,7 +94,7 @@ function readOptions() {
 
 /** Publish and consume are one measurement: what is published has to be consumed. */
 function chosen(only) {
-  if (only !== undefined) return [BENCHES[only]];
+  if (only !== undefined) return [{ ...BENCHES, ...LARGE }[only]];
   const { publish, consume, ...rest } = BENCHES;
   return [(context) => measureRates(context), ...Object.values(rest)];
 }

@@ -83,6 +83,7 @@ function checkPackage(folder, check) {
       'bin/atma-events.js',
       'dist/index.js',
       'dist/index.d.ts',
+      'dist/shadow/recording-thread.js',
       'README.md',
     ]) {
       expect(paths.includes(needed), `${needed} is missing`);
@@ -149,6 +150,14 @@ function checkPackage(folder, check) {
       url,
     );
     expect((status === 1 || status === 2) && stderr.includes('jobId'), `exit ${status}: ${stderr}`);
+  });
+  check('shadow run records: its thread, which is started by path, is there', () => {
+    const upstream = 'all=http://127.0.0.1:9';
+    const { stdout } = cli(
+      ...['shadow', 'run', '--listen', '0', '--upstream', upstream, '--for', '1s', '--url', url, '--json'],
+    );
+    const { run, verdict } = JSON.parse(stdout);
+    expect(run?.state === 'ended' && verdict === 'INCONCLUSIVE', stdout);
   });
   check('an ES module sets up, publishes and consumes', () => {
     writeFileSync(join(app, 'service.js'), SERVICE);

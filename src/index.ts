@@ -36,6 +36,7 @@ export * from './core/topology/model.js';
 export * from './core/topology/observe.js';
 export * from './core/topology/plan.js';
 export * from './core/transport.js';
+export * from './legacy/index.js';
 export { type AtmaEvents, atma } from './presets/atma.js';
 export type { Environment, Preset, System } from './presets/preset.js';
 export { defineConfig, type ProjectConfig } from './project/config.js';

@@ -5,17 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { eventually } from './await.js';
 import { runCli, startProgram, temporaryFolder } from './commands/cli.js';
+import { readGuide } from './guide.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const guide = readFileSync(join(root, 'docs/guides/when-messages-die.md'), 'utf8');
 const DLQ = 'analysis_events_assessments_dlq';
-
-/** What the guide shows for a command. */
-function shown(command: string): string[] {
-  const block = guide.split('```console\n').find((each) => each.startsWith(`$ ${command}\n`));
-  if (block === undefined) throw new Error(`the guide does not show "${command}"`);
-  return block.slice(0, block.indexOf('\n```')).split('\n').slice(1).map(stable);
-}
 
 /** Times, folders, and what follows from them, differ from run to run. */
 function stable(line: string): string {
@@ -28,6 +21,8 @@ function stable(line: string): string {
     .replace(/in [\d.]+ s, \d+\/s \(replay \w+\)/, 'in TIME')
     .replace(/ {2,}/g, '  ');
 }
+
+const { shown } = readGuide('when-messages-die.md', stable);
 
 async function printed(cwd: string, command: string): Promise<string[]> {
   const { exitCode, stdout, stderr } = await runCli(command.split(' ').slice(1), { cwd });

@@ -41,6 +41,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./replay-dlq.js')).replayDlqCommand,
   },
   {
+    name: 'shadow',
+    summary: 'compare callbacks with events: may the callbacks go?',
+    load: async () => (await import('./shadow.js')).shadowCommand,
+  },
+  {
     name: 'events',
     summary: 'show the event catalog',
     load: async () => (await import('./events.js')).eventsCommand,

@@ -12,6 +12,8 @@ export interface Progress {
 export interface Reach {
   readonly seen: number;
   readonly total: number;
+  /** After the total: ` MB`. */
+  readonly unit?: string;
 }
 
 /** What the two numbers are called. */
@@ -55,10 +57,10 @@ export function startProgress(
   };
 }
 
-function reachText({ seen, total }: Reach, elapsedMs: number): string {
+function reachText({ seen, total, unit = '' }: Reach, elapsedMs: number): string {
   const left = Math.max(total - seen, 0);
   const time = seen === 0 || left === 0 ? '' : `, ${timeText((elapsedMs * left) / seen)} left`;
-  return `, ${seen} of ${total}${time}`;
+  return `, ${seen} of ${total}${unit}${time}`;
 }
 
 /** `45 s`, `3 min`, `2 h 5 min`: the largest units that matter. */

@@ -26,6 +26,14 @@ function line(isTTY: boolean, quiet = false, name = 'orders_dlq') {
 }
 
 describe('progress', () => {
+  it('names the unit of how far it is', () => {
+    const { start, pass, shown } = line(true, false, 'comparing');
+    const progress = start({ done: 'observations', failed: 'unreadable' });
+    pass(1000);
+    progress.update(90_000, 0, { seen: 30, total: 120, unit: ' MB' });
+    expect(shown()).toBe('\r\x1b[Kcomparing: 90000 observations, 90000/s, 30 of 120 MB, 3 s left');
+  });
+
   it('shows count and rate, and clears its line', () => {
     const { start, pass, shown } = line(true);
     const progress = start();
