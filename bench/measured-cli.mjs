@@ -10,8 +10,11 @@ export const BIN = fileURLToPath(new URL('../bin/atma-events.js', import.meta.ur
 /** Writes the process's own peak to a file when it ends; the system measures it anyway. */
 const HOOK = new URL('./peak-memory.mjs', import.meta.url).href;
 
-/** Runs it in the directory; `elapsed` is in milliseconds, from the start of the process to its end. */
-export async function measureCli(directory, args, defer) {
+/**
+ * Runs it in the directory; `elapsed` is in milliseconds, from the start of the process to its end. Any other exit code than
+ * those that are expected is an error.
+ */
+export async function measureCli(directory, args, defer, expected = [0]) {
   const peakFile = join(directory, 'peak');
   const begun = performance.now();
   const child = spawn(process.execPath, ['--import', HOOK, BIN, ...args], {
@@ -31,6 +34,6 @@ export async function measureCli(directory, args, defer) {
     errors += text;
   });
   const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`${args.join(' ')} exited with ${code}: ${out}${errors}`);
+  if (!expected.includes(code)) throw new Error(`${args.join(' ')} exited with ${code}: ${out}${errors}`);
   return { out, elapsed: performance.now() - begun, peakBytes: Number(readFileSync(peakFile, 'utf8')) };
 }

@@ -1,15 +1,9 @@
 /** `shadow compare` of files of any size, as a process of its own: observations per second, and peak memory. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { neutralEnvironment } from './child.mjs';
+import { measureCli } from './measured-cli.mjs';
 import { missingOf, writeRecordings } from './shadow-traffic.mjs';
 
-const BIN = fileURLToPath(new URL('../bin/atma-events.js', import.meta.url));
-/** Writes the process's own peak to a file when it ends; the system measures it anyway. */
-const HOOK = new URL('./peak-memory.mjs', import.meta.url).href;
 const GOAL = { perSecond: 100_000, peakMB: 300 };
 /** The two files, generously. */
 const BYTES_PER_FACT = 1_500;
@@ -31,9 +25,11 @@ async function measure({ folder, defer, log }, facts) {
   const files = { callbacks: join(directory, 'callbacks.jsonl'), events: join(directory, 'events.jsonl') };
   await writeRecordings(files, facts, DAYS);
   log(`shadow: ${facts.toLocaleString('en')} facts written`);
-  const begun = performance.now();
-  const { report, peakBytes } = await compare(directory, defer);
-  const seconds = (performance.now() - begun) / 1_000;
+  const recordings = ['--callbacks', 'callbacks.jsonl', '--events', 'events.jsonl'];
+  const args = ['shadow', 'compare', ...recordings, '--budget', '5s', '--json'];
+  // Any verdict will do: what is counted is checked.
+  const { out, elapsed, peakBytes } = await measureCli(directory, args, defer, [0, 4, 6]);
+  const report = JSON.parse(out);
   check(report, facts);
   rmSync(directory, { recursive: true });
   const what = `shadow compare, ${facts.toLocaleString('en')} facts`;
@@ -42,7 +38,7 @@ async function measure({ folder, defer, log }, facts) {
       bench: 'shadow',
       what: `${what}, observations, whole process`,
       unit: '/s',
-      ours: report.observations / seconds,
+      ours: (report.observations / elapsed) * 1_000,
       goal: { on: 'ours', is: 'at least', value: GOAL.perSecond },
     },
     {
@@ -63,32 +59,6 @@ function check({ observations, legs }, facts) {
   if (JSON.stringify(found) !== JSON.stringify(expected)) {
     throw new Error(`found ${JSON.stringify(found)} instead of ${JSON.stringify(expected)}`);
   }
-}
-
-async function compare(directory, defer) {
-  const peakFile = join(directory, 'peak');
-  const files = ['--callbacks', 'callbacks.jsonl', '--events', 'events.jsonl'];
-  const args = ['--import', HOOK, BIN, 'shadow', 'compare', ...files, '--budget', '5s', '--json'];
-  const child = spawn(process.execPath, args, {
-    cwd: directory,
-    env: { ...neutralEnvironment(), BENCH_PEAK_FILE: peakFile },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  defer(() => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-  });
-  let out = '';
-  let errors = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    errors += text;
-  });
-  const [code] = await once(child, 'close');
-  // Any verdict will do: what is counted is checked.
-  if (![0, 4, 6].includes(code)) throw new Error(`shadow compare exited with ${code}: ${out}${errors}`);
-  return { report: JSON.parse(out), peakBytes: Number(readFileSync(peakFile, 'utf8')) };
 }
 
 function requireRoom(folder, bytes) {

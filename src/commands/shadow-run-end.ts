@@ -1,10 +1,9 @@
 /** What is said of a run when it has ended: in short for people, in full for programs. */
 import { isEventsError } from '../core/errors.js';
-import type { Settings } from '../project/settings.js';
-import { summaryAsFound } from '../shadow/found-run.js';
-import { judgeRun } from '../shadow/judge-run.js';
+import { isoTime } from '../core/events/iso-time.js';
+import type { ShadowPolicy } from '../core/shadow-policy.js';
+import { judgeFound } from '../shadow/found-run.js';
 import { OUTCOMES } from '../shadow/leg.js';
-import { compileMapping } from '../shadow/mapping.js';
 import { thousands } from '../shadow/quantities.js';
 import { readRun } from '../shadow/read-run.js';
 import { OUTCOME_NAMES } from '../shadow/report/figures.js';
@@ -20,13 +19,7 @@ export interface RunEnd {
 }
 
 /** From the store; undefined when nothing was ever saved there. */
-export function judgeStored(
-  path: string,
-  { system, shadowPolicy }: Settings,
-  now: number,
-): RunEnd | undefined {
-  const { shadow, topology } = system;
-  if (shadow === undefined) return undefined;
+export function judgeStored(path: string, policy: ShadowPolicy, now: number): RunEnd | undefined {
   let stored: ReturnType<typeof readRun>;
   try {
     stored = readRun(path);
@@ -35,9 +28,8 @@ export function judgeStored(
     throw error;
   }
   try {
-    const summary = summaryAsFound(stored, now);
     const { startedAt, savedAt, state } = stored;
-    const judgement = judgeRun(summary, shadowPolicy, compileMapping(shadow, topology));
+    const { summary, judgement } = judgeFound(stored, policy, now);
     const { totals } = summary.counts;
     const counts = [
       `${thousands(totals.match)} ${OUTCOME_NAMES.match}`,
@@ -73,5 +65,3 @@ export function judgeStored(
     stored.close();
   }
 }
-
-const isoTime = (ms: number) => new Date(ms).toISOString();

@@ -4,13 +4,13 @@ import { parseDuration } from '../project/duration.js';
 import type { LiveRun, SpoolFile } from '../shadow/live-run.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import { argument, wholeNumber } from '../terminal/options.js';
-import { startTimer } from '../terminal/timer.js';
-import { type CommandDeps, type Session, untilAborted } from './deps.js';
+import type { CommandDeps, Session } from './deps.js';
 import { requireMapping } from './shadow-output.js';
 import type { RunEnd } from './shadow-run-end.js';
 import { startRunStatus } from './shadow-run-status.js';
 import { DEFAULT_STORE } from './shadow-store.js';
 import { routeOf, upstream } from './shadow-upstreams.js';
+import { untilOver } from './until-over.js';
 
 interface RunOptions {
   readonly listen: { readonly host: string; readonly port: number };
@@ -127,26 +127,10 @@ async function runRun(options: RunOptions, session: Session): Promise<ExitCode> 
   status.stop();
   terminal.note('Ending: waiting for callbacks in flight, 10 s at most; Ctrl-C again ends at once.');
   const ended = await run.end();
-  await tell(ended, judgeStored(store, settings, now()), store, session);
+  await tell(ended, judgeStored(store, settings.shadowPolicy, now()), store, session);
   if (ended.saved) return exitCode;
   terminal.warn('The end of the run could not be saved: what came since the last time it was is a gap.');
   return exitCode === EXIT.done ? EXIT.failed : exitCode;
-}
-
-async function untilOver(forMs: number | undefined, signal: AbortSignal): Promise<ExitCode> {
-  let callOff = () => {};
-  const time = new Promise<void>((over) => {
-    if (forMs !== undefined) callOff = startTimer(forMs, over);
-  });
-  try {
-    await untilAborted(time, signal);
-    return EXIT.done;
-  } catch (error) {
-    if (error === signal.reason) return EXIT.interrupted;
-    throw error;
-  } finally {
-    callOff();
-  }
 }
 
 async function tell(

@@ -1,5 +1,6 @@
 /** The store of a live run, as `shadow verdict` and `shadow report` find it. */
 import { resolve } from 'node:path';
+import { isoTime } from '../core/events/iso-time.js';
 import { time } from '../shadow/quantities.js';
 import type { StoredRun } from '../shadow/read-run.js';
 import type { Session } from './deps.js';
@@ -31,15 +32,13 @@ export async function judgeStore(
 ): Promise<FoundRun> {
   const { terminal, now } = session;
   const { readRun } = await import('../shadow/read-run.js');
-  const { summaryAsFound } = await import('../shadow/found-run.js');
-  const { judgeRun } = await import('../shadow/judge-run.js');
+  const { judgeFound } = await import('../shadow/found-run.js');
   const store = resolve(terminal.streams.directory, options.store ?? DEFAULT_STORE);
   const stored = readRun(store);
   try {
     const settings = await session.settings();
     await warnOfMapping(stored, settings, session);
-    const summary = summaryAsFound(stored, now());
-    const judgement = judgeRun(summary, settings.shadowPolicy, judgedOf(stored));
+    const { summary, judgement } = judgeFound(stored, settings.shadowPolicy, now());
     const { state, startedAt, savedAt, legCount } = stored;
     return {
       summary,
@@ -52,13 +51,6 @@ export async function judgeStore(
   } finally {
     stored.close();
   }
-}
-
-/** The run says by itself which strata it has: it may be looked at from another folder, with another config. */
-function judgedOf({ summary: { counts } }: StoredRun) {
-  return {
-    legs: counts.strata.map(({ eventType, consumer }) => ({ eventType, consumer, route: undefined })),
-  };
 }
 
 async function warnOfMapping(
@@ -80,5 +72,3 @@ export function describeRun({ run }: FoundRun): string {
   const saved = time(Date.parse(run.savedAt));
   return `The run ${state}; begun ${time(Date.parse(run.startedAt))}, last saved ${saved}, in ${run.store}.`;
 }
-
-const isoTime = (ms: number) => new Date(ms).toISOString();

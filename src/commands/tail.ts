@@ -12,9 +12,9 @@ import { type AppendFile, openAppend } from '../storage/append-file.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
 import { compileFilter, FILTER_NAMES, type Filter } from '../terminal/filter.js';
 import { argument, wholeNumber } from '../terminal/options.js';
-import { startTimer } from '../terminal/timer.js';
 import { type CommandDeps, type Session, untilAborted } from './deps.js';
 import { renderEvent } from './tail-line.js';
+import { untilOver } from './until-over.js';
 
 interface TailOptions {
   readonly count?: number;
@@ -116,7 +116,7 @@ async function runTail(
     session.signal,
   );
   session.terminal.err(`tailing ${keys.join(' ')} on ${exchanges.join(', ')} (${transport.address})`);
-  const ended = await until(sink, options.for, tap.ended, session);
+  const ended = await untilOver(options.for, session.signal, sink.full, tap.ended);
   await tap.stop();
   await sink.drained();
   await tap.close();
@@ -142,28 +142,6 @@ function checkUsage(options: TailOptions): void {
     throw new EventsError('usage', `${meaningless.join(', ')} means nothing with --browse`, {
       hint: '--browse shows what waits in the queue and ends.',
     });
-  }
-}
-
-/** Waits for the count, the time, the end of the tap, or a signal. */
-async function until(
-  sink: Sink,
-  forMs: number | undefined,
-  tapEnded: Promise<void>,
-  { signal }: Session,
-): Promise<ExitCode> {
-  let callOff = () => {};
-  const time = new Promise<void>((resolve) => {
-    if (forMs !== undefined) callOff = startTimer(forMs, resolve);
-  });
-  try {
-    await untilAborted(Promise.race([sink.full, time, tapEnded]), signal);
-    return EXIT.done;
-  } catch (error) {
-    if (error === signal.reason) return EXIT.interrupted;
-    throw error;
-  } finally {
-    callOff();
   }
 }
 

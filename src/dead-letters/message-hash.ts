@@ -12,7 +12,7 @@ const LENGTH_BYTES = 4;
 
 /**
  * What is hashed: each value behind its kind and length, so that no two messages are written alike. Kept from message to
- * message; as JSON, and in buffers of their own, the same would cost twice as much.
+ * message: a JSON text and a buffer for each were much of the garbage of a replay.
  */
 let scratch = Buffer.allocUnsafeSlow(USUAL_BYTES);
 let at = 0;

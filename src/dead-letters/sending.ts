@@ -67,7 +67,7 @@ export async function sendAll(
   }
 }
 
-/** `Promise.all` for promises whose results nobody needs, at a third of its cost. */
+/** `Promise.all` for promises whose results nobody needs: without a closure and a slot for each. */
 class Countdown {
   readonly atZero: Promise<void>;
   #reach: () => void = () => {};

@@ -2,7 +2,7 @@
  * For services whose callbacks cannot go through the proxy: they record what they sent, or received, themselves. The
  * lines are those of the proxy.
  */
-import { isoTime } from '../core/events/iso-time.js';
+import { FARTHEST_MS, isoTime } from '../core/events/iso-time.js';
 import {
   ANSWER_LIMIT,
   bodyFields,
@@ -49,9 +49,6 @@ export interface CallbackRecorder {
   /** Waits for `write`, at most so long (default 10,000). Resolves with a gap that nobody was told of. */
   close(options?: { readonly withinMs?: number }): Promise<CallbackGap | undefined>;
 }
-
-/** The farthest a Date goes. */
-const FARTHEST_MS = 8.64e15;
 
 export function createCallbackRecorder(options: CallbackRecorderOptions): CallbackRecorder {
   const { now = Date.now, write, onGap, secretHeaders = [] } = options;

@@ -2,7 +2,7 @@
  * For consumers: they report what they took off their queue and what they did, so that shadow mode can tell
  * "delivered" from "applied", and sees a fact that had its effect by both paths.
  */
-import { isoTime } from '../core/events/iso-time.js';
+import { FARTHEST_MS, isoTime } from '../core/events/iso-time.js';
 import { parseJson } from '../core/events/json.js';
 import type { ReceivedMessage } from '../core/message.js';
 import { type DeliveryRecord, deliveryLine, parseDeliveryRecord } from './delivery-record.js';
@@ -42,9 +42,6 @@ export interface DeliveryRecorder {
   /** Waits for `write`, at most so long (default 10,000). Resolves with a gap that nobody was told of. */
   close(options?: { readonly withinMs?: number }): Promise<CallbackGap | undefined>;
 }
-
-/** The farthest a Date goes. */
-const FARTHEST_MS = 8.64e15;
 
 export function createDeliveryRecorder(options: DeliveryRecorderOptions): DeliveryRecorder {
   const { now = Date.now, write, onGap } = options;

@@ -3,6 +3,7 @@
  * but this queue. What could not be kept is told as a gap; a gap that could not be told is told later.
  */
 import { messageOf } from '../core/errors.js';
+import { within } from '../core/within.js';
 import type { CallbackRecord } from './callback-record.js';
 
 /** A stretch in which callbacks went by and were not kept. */
@@ -152,11 +153,11 @@ export function createRecordQueue<R = CallbackRecord>(
         becameIdle = resolve;
         if (!running) resolve();
       });
-      await atMost(withinMs, idle);
+      await within(withinMs, idle);
       closed = true;
       const left = [...(inHand === undefined ? [] : [inHand]), ...waiting.slice(taken)];
       for (const record of left) lose(record, 'not-taken');
-      await atMost(withinMs, tell());
+      await within(withinMs, tell());
       return merge(beingTold, gap);
     },
   };
@@ -171,13 +172,4 @@ function merge(earlier: CallbackGap | undefined, later: CallbackGap | undefined)
     to: times.at(-1) ?? earlier.to,
     lost: earlier.lost + later.lost,
   };
-}
-
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const time = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, time]);
-  clearTimeout(timer);
 }

@@ -51,8 +51,8 @@ export interface Counts {
   readonly extra: readonly ExtraCount[];
 }
 
-type Numbers = { -readonly [outcome in Outcome]: number };
-const none = (): Numbers => ({
+export type OutcomeNumbers = { -readonly [outcome in Outcome]: number };
+export const noOutcomes = (): OutcomeNumbers => ({
   match: 0,
   mismatch: 0,
   missingEvent: 0,
@@ -66,7 +66,7 @@ const none = (): Numbers => ({
 
 /** What the counters of one stratum hold, as stored. */
 interface StoredStratum {
-  readonly outcomes: Numbers;
+  readonly outcomes: OutcomeNumbers;
   readonly evidence: { good: number; bad: number; none: number };
   bothApplied: number;
   readonly budget: { within: number; beyond: number };
@@ -85,7 +85,7 @@ export function createCounter(mapping: Mapping, stored?: StoredCounts) {
   const strata: StoredStratum[] = mapping.legs.map(
     (_, index) =>
       stored?.strata[index] ?? {
-        outcomes: none(),
+        outcomes: noOutcomes(),
         evidence: { good: 0, bad: 0, none: 0 },
         bothApplied: 0,
         budget: { within: 0, beyond: 0 },
@@ -137,7 +137,7 @@ export function createCounter(mapping: Mapping, stored?: StoredCounts) {
               : { legs: stratum.budget.within + stratum.budget.beyond, bad: stratum.budget.beyond },
         };
       });
-      const totals = none();
+      const totals = noOutcomes();
       for (const { outcomes } of tallies) for (const each of OUTCOMES) totals[each] += outcomes[each];
       return {
         strata: tallies,

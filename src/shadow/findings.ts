@@ -1,5 +1,6 @@
 /** Legs that are not in order, put together by their cause: how many, an example, and what to do. */
 import { z } from 'zod';
+import { isoTime } from '../core/events/iso-time.js';
 import { type Explanation, explain } from './explain.js';
 import { type Evidence, type JudgedLeg, OUTCOMES, type Outcome } from './leg.js';
 import type { Mapping } from './mapping.js';
@@ -84,7 +85,7 @@ export function createFindings(mapping: Mapping, stored: StoredFindings = []) {
     cause.count++;
     if (cause.examples.length >= EXAMPLES) return;
     const { job, attempt, firstAt, lines } = leg;
-    cause.examples.push({ job: shortText(job), attempt, at: new Date(firstAt).toISOString(), lines });
+    cause.examples.push({ job: shortText(job), attempt, at: isoTime(firstAt), lines });
   };
 
   return {

@@ -1,7 +1,10 @@
 /** A stored run as it is found: what its summary cannot know is that nobody has saved it since. */
+import { judgeRun } from './judge-run.js';
+import type { ShadowPolicy } from './policy.js';
 import { time } from './quantities.js';
 import type { StoredRun } from './read-run.js';
 import type { RunSummary } from './run-summary.js';
+import type { Judgement } from './verdict.js';
 
 /** A run that is well saves every few seconds. Milliseconds. */
 const SILENT_MS = 60_000;
@@ -38,4 +41,22 @@ export function summaryAsFound(run: FoundState, now: number): RunSummary {
     sources: summary.sources.map((source) => ({ ...source, stalledSince: source.stalledSince ?? savedAt })),
     doubts: [silence, ...summary.doubts],
   };
+}
+
+/**
+ * The summary and the verdict of a stored run. It says by itself which strata it has: it may be looked at from another
+ * folder, with another config. Throws `config-invalid` for a policy that does not fit them.
+ */
+export function judgeFound(
+  run: FoundState,
+  policy: ShadowPolicy,
+  now: number,
+): { readonly summary: RunSummary; readonly judgement: Judgement } {
+  const summary = summaryAsFound(run, now);
+  const legs = summary.counts.strata.map(({ eventType, consumer }) => ({
+    eventType,
+    consumer,
+    route: undefined,
+  }));
+  return { summary, judgement: judgeRun(summary, policy, { legs }) };
 }

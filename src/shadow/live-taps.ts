@@ -130,9 +130,10 @@ export function startLiveTaps(options: LiveTapsOptions): LiveTaps {
     goneDown(beginsLate);
   }, GRACE_MS);
 
+  /** Of the subscription that is open. */
+  let lost = () => {};
   const run = async () => {
     while (!closing.signal.aborted) {
-      let lost = () => {};
       const gone = new Promise<void>((resolve) => {
         lost = resolve;
       });
@@ -151,7 +152,7 @@ export function startLiveTaps(options: LiveTapsOptions): LiveTaps {
       put({ kind: 'up', source, at });
       if (toldDown) note('The broker is there: events are recorded.');
       [up, everUp, toldDown, toldWhy, lastAt] = [true, true, false, false, at];
-      await Promise.race([gone, aborted(closing.signal)]);
+      await gone;
       up = false;
       if (closing.signal.aborted) return;
       goneDown(Math.max(lastAt, now() - UNNOTICED_MS));
@@ -166,6 +167,7 @@ export function startLiveTaps(options: LiveTapsOptions): LiveTaps {
     watermark: () => (up ? (heldSince ?? now()) : undefined),
     async close() {
       closing.abort();
+      lost();
       clearTimeout(grace);
       up = false;
       const timer = new AbortController();
@@ -176,13 +178,6 @@ export function startLiveTaps(options: LiveTapsOptions): LiveTaps {
       timer.abort();
     },
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 /** Undefined for a dead letter of somebody else's queue. */

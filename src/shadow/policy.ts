@@ -3,6 +3,7 @@ import { EventsError } from '../core/errors.js';
 import { closest } from '../core/events/closest.js';
 import type { ShadowPolicy, StratumPolicy } from '../core/shadow-policy.js';
 import type { Leg } from './mapping.js';
+import { nameOf } from './reasons.js';
 
 export type { ShadowPolicy, StratumPolicy } from '../core/shadow-policy.js';
 
@@ -36,8 +37,4 @@ export function checkPolicy(
       hint: near === undefined ? `The mapping has: ${names.join('; ')}.` : `Did you mean "${near}"?`,
     });
   }
-}
-
-function nameOf({ eventType, consumer }: Pick<Leg, 'eventType' | 'consumer'>): string {
-  return `${eventType} × ${consumer}`;
 }

@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { EventsError } from '../core/errors.js';
+import { within } from '../core/within.js';
 import type { FromThread, PlainError, ThreadOptions, ToThread } from './recorder-messages.js';
 import { type FilePlaces, type RunItem, sizeOf } from './run-item.js';
 import type { RunSummary } from './run-summary.js';
@@ -181,14 +182,21 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
     isRecording: () => recording,
     async end(withinMs) {
       flush();
-      const saved = new Promise<boolean>((done) => {
-        ending = { done };
-        if (thread === undefined) done(false);
+      let saved = false;
+      const ended = new Promise<void>((resolve) => {
+        ending = {
+          done(well) {
+            saved ||= well;
+            resolve();
+          },
+        };
+        if (thread === undefined) resolve();
       });
       post({ type: 'end' });
-      const ended = await orAfter(withinMs, saved);
+      await within(withinMs, ended);
+      ending = { done: () => {} };
       await thread?.terminate();
-      return ended;
+      return saved;
     },
   };
 }
@@ -203,14 +211,4 @@ function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
     open = resolve;
   });
   return { opened, open };
-}
-
-async function orAfter(ms: number, work: Promise<boolean>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const result = await Promise.race([work, late]);
-  clearTimeout(timer);
-  return result;
 }

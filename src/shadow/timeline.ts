@@ -1,14 +1,12 @@
 /** Outcomes over time, in memory that does not grow with the run: when there are too many buckets, two become one. */
 import { z } from 'zod';
-import type { OutcomeCounts } from './counts.js';
+import { noOutcomes, type OutcomeCounts, type OutcomeNumbers } from './counts.js';
 import { OUTCOMES, type Outcome } from './leg.js';
 import type { Timeline } from './run-summary.js';
 
 export const MOST_BUCKETS = 400;
 /** Doubled as often as it takes: 15 s, 30 s, 1, 2, 4 minutes and so on, 128 minutes for a month. */
 const SHORTEST_BUCKET_MS = 15_000;
-
-type Numbers = { -readonly [outcome in Outcome]: number };
 
 const count = z.int().nonnegative();
 const outcomeCounts = z.object({
@@ -37,26 +35,26 @@ export interface TimelineCounter {
 
 export function createTimeline(stored?: Timeline): TimelineCounter {
   let bucketMs = stored?.bucketMs ?? SHORTEST_BUCKET_MS;
-  let buckets = new Map<number, Numbers>(
+  let buckets = new Map<number, OutcomeNumbers>(
     stored?.buckets.map(({ at, outcomes }) => [Math.round(at / bucketMs), { ...outcomes }]),
   );
   // Legs close about in order of time: the bucket is nearly always that of the leg before.
   let lastIndex = Number.NaN;
-  let last: Numbers = none();
+  let last: OutcomeNumbers = noOutcomes();
 
-  const bucketAt = (index: number): Numbers => {
+  const bucketAt = (index: number): OutcomeNumbers => {
     const known = buckets.get(index);
     if (known) return known;
-    const made = none();
+    const made = noOutcomes();
     buckets.set(index, made);
     return made;
   };
   const joinPairs = () => {
     bucketMs *= 2;
-    const wide = new Map<number, Numbers>();
+    const wide = new Map<number, OutcomeNumbers>();
     for (const [index, own] of buckets) {
       const half = Math.floor(index / 2);
-      const sum = wide.get(half) ?? none();
+      const sum = wide.get(half) ?? noOutcomes();
       for (const outcome of OUTCOMES) sum[outcome] += own[outcome];
       wide.set(half, sum);
     }
@@ -74,7 +72,7 @@ export function createTimeline(stored?: Timeline): TimelineCounter {
       while (buckets.size > MOST_BUCKETS) joinPairs();
     },
     remove(at, outcome) {
-      let nearest: Numbers | undefined;
+      let nearest: OutcomeNumbers | undefined;
       let distance = Number.POSITIVE_INFINITY;
       const wanted = Math.floor(at / bucketMs);
       for (const [index, own] of buckets) {
@@ -94,19 +92,5 @@ export function createTimeline(stored?: Timeline): TimelineCounter {
           outcomes: { ...own },
         })),
     }),
-  };
-}
-
-function none(): Numbers {
-  return {
-    match: 0,
-    mismatch: 0,
-    missingEvent: 0,
-    missingCallback: 0,
-    duplicate: 0,
-    late: 0,
-    refused: 0,
-    invalid: 0,
-    outOfOrder: 0,
   };
 }

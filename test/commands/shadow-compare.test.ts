@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { generateTraffic, type Line } from '../shadow/traffic.js';
+import { generateTraffic, harEntry, type Line } from '../shadow/traffic.js';
 import { runCli, startCli } from './cli.js';
 import { startOnTerminal, terminalsToBeHad } from './pseudo-terminal.js';
 import { recordingsOf, textOf } from './shadow-recordings.js';
@@ -251,19 +251,6 @@ describe('shadow compare writes', () => {
     }
   });
 });
-
-function harEntry({ at, method, path, body, status }: Record<string, unknown>) {
-  return {
-    startedDateTime: at,
-    request: {
-      method,
-      url: `http://127.0.0.1:3005${path}`,
-      headers: [],
-      postData: { text: JSON.stringify(body) },
-    },
-    response: { status },
-  };
-}
 
 /** A receiver that quotes what it was sent, and more; the mapping redacts userEmail. */
 function quoting({ at, record }: Line, [mail, other, name]: readonly string[]): Line {

@@ -1,32 +1,25 @@
 /** What a run knows beyond the two paths, and what is left when it is killed at work. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, expect, it, onTestFinished } from 'vitest';
-import type { Transport } from '../../src/core/transport.js';
+import { expect, it, onTestFinished } from 'vitest';
 import { createDeliveryRecorder } from '../../src/legacy/record-delivery.js';
-import { atma } from '../../src/presets/atma.js';
 import { OUTCOMES } from '../../src/shadow/leg.js';
 import { readRun } from '../../src/shadow/read-run.js';
 import { openAppend } from '../../src/storage/append-file.js';
 import { eventually } from '../await.js';
-import { type CommandBroker, describeOnBothBrokers } from './brokers.js';
 import { temporaryFolder } from './cli.js';
-import { callBack, isUp, makeJob, publishCompleted, startReceiver, startRun } from './shadow-stage.js';
+import {
+  callBack,
+  describeShadowRun,
+  isUp,
+  makeJob,
+  opened,
+  publishCompleted,
+  startReceiver,
+  startRun,
+} from './shadow-stage.js';
 
-async function opened(broker: CommandBroker): Promise<Transport> {
-  const transport = await broker.open();
-  onTestFinished(() => transport.close());
-  return transport;
-}
-
-describeOnBothBrokers('shadow run', (broker) => {
-  beforeEach(async () => {
-    await broker.clean();
-    const transport = await broker.open();
-    await transport.apply(atma.build(broker.env).topology);
-    await transport.close();
-  });
-
+describeShadowRun((broker) => {
   it('tells an event that its consumer gave up from one that arrived', { timeout: 60_000 }, async () => {
     const receiver = await startReceiver();
     const run = await startRun(broker, { receiver });

@@ -1,31 +1,25 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { beforeEach, expect, it, onTestFinished } from 'vitest';
-import type { Transport } from '../../src/core/transport.js';
+import { expect, it, onTestFinished } from 'vitest';
 import { atma } from '../../src/presets/atma.js';
 import { readRun } from '../../src/shadow/read-run.js';
 import { openDatabase } from '../../src/storage/sqlite.js';
 import { eventually, gate } from '../await.js';
-import { type CommandBroker, describeOnBothBrokers } from './brokers.js';
 import { runCli } from './cli.js';
-import { callBack, isUp, makeJob, publishCompleted, startReceiver, startRun } from './shadow-stage.js';
+import {
+  callBack,
+  describeShadowRun,
+  isUp,
+  makeJob,
+  opened,
+  publishCompleted,
+  startReceiver,
+  startRun,
+} from './shadow-stage.js';
 
 const OK = [200, 200];
 
-async function opened(broker: CommandBroker): Promise<Transport> {
-  const transport = await broker.open();
-  onTestFinished(() => transport.close());
-  return transport;
-}
-
-describeOnBothBrokers('shadow run', (broker) => {
-  beforeEach(async () => {
-    await broker.clean();
-    const transport = await broker.open();
-    await transport.apply(atma.build(broker.env).topology);
-    await transport.close();
-  });
-
+describeShadowRun((broker) => {
   it('finds a thousand callbacks and their events the same', { timeout: 90_000 }, async () => {
     const receiver = await startReceiver();
     const run = await startRun(broker, { receiver, window: '4s' });

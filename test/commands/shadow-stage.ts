@@ -4,14 +4,14 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { beforeEach, onTestFinished } from 'vitest';
 import { createPublisher } from '../../src/core/publishing/publisher.js';
 import type { Transport } from '../../src/core/transport.js';
 import { atma } from '../../src/presets/atma.js';
 import { readRun } from '../../src/shadow/read-run.js';
 import type { RunSummary } from '../../src/shadow/run-summary.js';
 import { eventually } from '../await.js';
-import type { CommandBroker } from './brokers.js';
+import { type CommandBroker, describeOnBothBrokers, withTransport } from './brokers.js';
 import { temporaryFolder } from './cli.js';
 
 const BIN = fileURLToPath(new URL('../../bin/atma-events.js', import.meta.url));
@@ -185,4 +185,22 @@ export async function publishCompleted(
       publisher.publish('analysis.completed', { ...job, userEmail: 'budi@example.com', metadata } as never),
     ),
   );
+}
+
+/** Suites of the live run, on both brokers, each test with a fresh ATMA topology. */
+export function describeShadowRun(suite: (broker: CommandBroker) => void): void {
+  describeOnBothBrokers('shadow run', (broker) => {
+    beforeEach(async () => {
+      await broker.clean();
+      await withTransport(broker, (transport) => transport.apply(atma.build(broker.env).topology));
+    });
+    suite(broker);
+  });
+}
+
+/** Closed when the test ends. */
+export async function opened(broker: CommandBroker): Promise<Transport> {
+  const transport = await broker.open();
+  onTestFinished(() => transport.close());
+  return transport;
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type CompareOptions, compareRecords } from '../../src/shadow/compare.js';
 import { jsonLines } from '../../src/shadow/json-lines.js';
 import { SHADOW, TOPOLOGY } from './scene.js';
-import { bytesOf, generateTraffic, type Line, START } from './traffic.js';
+import { bytesOf, generateTraffic, harEntry, type Line, START } from './traffic.js';
 
 async function* texts(...chunks: (string | Buffer)[]): AsyncGenerator<Buffer> {
   for (const chunk of chunks) yield Buffer.from(chunk);
@@ -154,19 +154,9 @@ describe('a comparison', () => {
   });
 
   test('reads callbacks from a HAR, whatever its order', async () => {
-    const entries = TRAFFIC.callbacks.toReversed().map(({ record }) => {
-      const { at, method, path, body, status } = record as Record<string, never>;
-      return {
-        startedDateTime: at,
-        request: {
-          method,
-          url: `http://127.0.0.1:3005${path}`,
-          headers: [],
-          postData: { text: JSON.stringify(body) },
-        },
-        response: { status },
-      };
-    });
+    const entries = TRAFFIC.callbacks
+      .toReversed()
+      .map(({ record }) => harEntry(record as Record<string, unknown>));
     const har = texts(JSON.stringify({ log: { version: '1.2', entries } }));
     const result = await compare(har, bytesOf(TRAFFIC.events));
     expect(result.counts.totals).toMatchObject({ match: 800, missingCallback: 0, extra: 0 });

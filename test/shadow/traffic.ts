@@ -253,6 +253,20 @@ export async function* bytesOf(lines: readonly Line[], chunk = 64 * 1024): Async
   if (text !== '') yield Buffer.from(text);
 }
 
+/** A recorded callback as a browser's tools would have it. */
+export function harEntry({ at, method, path, body, status }: Record<string, unknown>): object {
+  return {
+    startedDateTime: at,
+    request: {
+      method,
+      url: `http://127.0.0.1:3005${path}`,
+      headers: [],
+      postData: { text: JSON.stringify(body) },
+    },
+    response: { status },
+  };
+}
+
 /** Each line somewhere within `byMs` of its place. */
 export function disordered(lines: readonly Line[], byMs: number, seed: number): Line[] {
   const random = mulberry32(seed);

@@ -15,10 +15,10 @@ export function secondsOf(isoText: string): number {
   return Math.floor((isoText === lastText ? lastMs : Date.parse(isoText)) / 1000);
 }
 
-/** The farthest a Date goes, in seconds: 100 million days from 1970. AMQP's 64 bits go further. */
-const FARTHEST_SECONDS = 8_640_000_000_000;
+/** The farthest a Date goes, in milliseconds: 100 million days from 1970. AMQP's 64 bits go further. */
+export const FARTHEST_MS = 8.64e15;
 
 /** The text of whole seconds since 1970, or undefined when no calendar reaches that far: it came from outside. */
 export function isoTimeOfSeconds(seconds: number): string | undefined {
-  return Math.abs(seconds) <= FARTHEST_SECONDS ? isoTime(seconds * 1000) : undefined;
+  return Math.abs(seconds * 1000) <= FARTHEST_MS ? isoTime(seconds * 1000) : undefined;
 }

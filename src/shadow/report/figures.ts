@@ -1,4 +1,5 @@
 /** Figures that every report tells alike. */
+import { FARTHEST_MS, isoTime } from '../../core/events/iso-time.js';
 import type { StratumTally } from '../counts.js';
 import { type LatencyJson, latencySketch } from '../latency.js';
 import { type Evidence, OUTCOMES, type Outcome } from '../leg.js';
@@ -98,8 +99,8 @@ export function meaningOf({ verdict, safeInMs }: Pick<Judgement, 'verdict' | 'sa
 
 /** ISO 8601; null for what is no time, such as the end of a source that has ended. */
 export function isoOf(ms: number | null): string | null {
-  if (ms === null || !(Math.abs(ms) <= 8.64e15)) return null;
-  return new Date(ms).toISOString();
+  if (ms === null || !(Math.abs(ms) <= FARTHEST_MS)) return null;
+  return isoTime(ms);
 }
 
 const UNITS = [

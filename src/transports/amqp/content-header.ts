@@ -1,7 +1,6 @@
 /**
  * Content-header frames (AMQP 0-9-1, 4.2.6.1) read into our message's properties, header types included. In place of
- * amqplib's decoder, which forgets those types: reading each table a second time would be a quarter of what a delivery
- * costs.
+ * amqplib's decoder, which forgets those types: each table would have to be read a second time.
  */
 import type { MessageProperties } from '../../core/message.js';
 import { knownText } from './known-text.js';

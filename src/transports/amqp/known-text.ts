@@ -1,6 +1,6 @@
 /**
  * Short texts that come with nearly every message: names of headers, queues, exchanges, content types. Made once and
- * recognised by their bytes, which takes a third of the time that making them anew takes.
+ * recognised by their bytes: making each of them anew, for every message, is work for nothing.
  */
 
 /** A power of two. What falls into a slot that is taken takes it over. */

@@ -2,13 +2,13 @@
 import type { EventsError } from '../../core/errors.js';
 import { EventsError as Failure } from '../../core/errors.js';
 import type { TransportNotice } from '../../core/transport.js';
+import { within } from '../../core/within.js';
 import { type AmqpAddress, type AmqpTlsOptions, redact, whereIs } from './address.js';
 import { dial } from './dial.js';
 import { channelFailure, closedError, connectFailure, replyCode } from './failures.js';
 import { makePause, type Pause } from './pause.js';
 import { explainPort } from './probe.js';
 import type { Wire } from './wire.js';
-import { within } from './within.js';
 
 export interface LinkOptions {
   readonly role: 'publish' | 'consume';

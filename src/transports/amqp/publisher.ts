@@ -5,6 +5,7 @@
 import type { ConfirmChannel } from 'amqplib';
 import { EventsError, exchangeMissing, isEventsError, messageOf, unroutable } from '../../core/errors.js';
 import type { OutgoingMessage } from '../../core/message.js';
+import { within } from '../../core/within.js';
 import { type AmqpAddress, redact, whereIs } from './address.js';
 import { onScratchChannel } from './channels.js';
 import { judge } from './culprit.js';
@@ -14,7 +15,6 @@ import type { Outbox } from './outbox.js';
 import { refusal } from './refusal.js';
 import { type Entry, Window } from './window.js';
 import type { Wire } from './wire.js';
-import { within } from './within.js';
 
 export interface PublisherOptions {
   readonly link: Link;

@@ -5,6 +5,7 @@
 import type { Channel } from 'amqplib';
 import { EventsError } from '../../core/errors.js';
 import type { Settlement, Subscription } from '../../core/transport.js';
+import { within } from '../../core/within.js';
 import type { AmqpAddress } from './address.js';
 import { closeChannel } from './channels.js';
 import { channelFailure, closedError } from './failures.js';
@@ -12,7 +13,6 @@ import type { Link } from './link.js';
 import { makePause } from './pause.js';
 import { Settling, type Tally } from './settling.js';
 import type { Wire } from './wire.js';
-import { within } from './within.js';
 
 /** A fresh channel, to be set up. */
 export interface FreshChannel {
