@@ -37,6 +37,14 @@ export type ErrorCode =
   | 'busy'
   /** Nobody can tell whether an effect under `once` happened: whoever began it died before its end was noted. */
   | 'effect-unknown'
+  /** A service refused a callback (HTTP 4xx): it would refuse it again. */
+  | 'callback-refused'
+  /** The flag file cannot be used: not there, not readable, or not what flagd and this software understand. */
+  | 'flag-invalid'
+  /** Somebody else moved the flag meanwhile: what was decided was decided about another state. */
+  | 'flag-moved'
+  /** What a move of the flag needs is not there; the message says what. */
+  | 'gate-refused'
   /** Storage is full, read-only or damaged. */
   | 'storage'
   /** The transport was closed while the call waited. */

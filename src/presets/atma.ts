@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { defineCatalog, defineEvent } from '../core/events/catalog.js';
 import { bind, exchange, queue, type Topology } from '../core/topology/model.js';
+import { atmaCallbacks } from './atma-callbacks.js';
 import { atmaShadow } from './atma-shadow.js';
 import type { Environment, Preset } from './preset.js';
 
@@ -63,6 +64,8 @@ const ASSESSMENT_NAME = 'AI-Driven Talent Mapping';
 const idOf = (type: string) => (data: { jobId: string }, time: Date) =>
   `${data.jobId}-${type}-${time.getTime()}`;
 
+const jobOf = ({ jobId }: { jobId: string }) => jobId;
+
 function atmaCatalog(exchangeName: string) {
   return defineCatalog(
     defineEvent({
@@ -72,6 +75,8 @@ function atmaCatalog(exchangeName: string) {
       exchange: exchangeName,
       wire: 'flat',
       id: idOf('analysis.completed'),
+      fact: ({ jobId, resultId }) => `analysis.completed:${jobId}:${resultId}`,
+      job: jobOf,
       sample: {
         ...SAMPLE_JOB,
         resultId: '1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed',
@@ -85,6 +90,8 @@ function atmaCatalog(exchangeName: string) {
       exchange: exchangeName,
       wire: 'flat',
       id: idOf('analysis.failed'),
+      fact: ({ jobId }) => `analysis.failed:${jobId}`,
+      job: jobOf,
       sample: {
         ...SAMPLE_JOB,
         resultId: null,
@@ -104,6 +111,8 @@ function atmaCatalog(exchangeName: string) {
       exchange: exchangeName,
       wire: 'flat',
       id: idOf('analysis.started'),
+      fact: ({ jobId }) => `analysis.started:${jobId}`,
+      job: jobOf,
       sample: {
         ...SAMPLE_JOB,
         resultId: null,
@@ -154,6 +163,7 @@ export const atma: Preset<AtmaEvents> = {
       topology: atmaTopology(exchangeName, notifications, assessments),
       deadLetterQueues: FOREIGN_DEAD_LETTER_QUEUES,
       shadow: atmaShadow(notifications, assessments),
+      callbacks: atmaCallbacks,
     };
   },
 };

@@ -26,9 +26,9 @@ export interface ConsumerOptions {
    * queue `<queue>_dlq`, which is declared when it does not exist.
    */
   readonly deadLetter?: DeadLetterOptions;
-  /** Told in failure records and claims. Default: the bus's `source`, else `consumer`. */
+  /** Told in failure records and claims, and whose effects `context.effect` keeps. Default: the bus's `source`, else `consumer`. */
   readonly consumerName?: string;
-  /** For `context.once`, and for records of what was decided about deliveries. Not closed with the consumer. */
+  /** For `context.once` and `context.effect`, and for records of what was decided about deliveries. Not closed with the consumer. */
   readonly idempotency?: IdempotencyStore;
   /** When to stop taking deliveries because handlers keep failing. `false`: never. Default: see `CircuitOptions`. */
   readonly circuit?: CircuitOptions | false;

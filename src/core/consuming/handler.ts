@@ -2,6 +2,8 @@
 import type { EventMap, ReceivedData } from '../events/catalog.js';
 import type { Envelope } from '../events/envelope.js';
 import type { ReceivedMessage } from '../message.js';
+import type { RunEffect } from '../migration/effect.js';
+import type { Stage } from '../migration/stage.js';
 import type { OnceOptions, OnceResult } from './once.js';
 
 /** `once` for the event being handled; see `Once` for what it promises. */
@@ -24,6 +26,19 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   /** Runs an effect once, however often the event is delivered. Rejects with `usage` without `options.idempotency`. */
   readonly once: HandlerOnce;
+  /** The stage of the migration in which the event was sent; undefined when no dispatcher sent it. */
+  readonly stage: Stage | undefined;
+  /** How often the migration's flag had been moved when the event was sent; undefined like `stage`. */
+  readonly epoch: number | undefined;
+  /** Change nothing: the callback does. `effect` sees to that by itself, `once` does not. False without a stage. */
+  readonly dryRun: boolean;
+  /** Fact key: the stamp's, else what the definition names, else the event's id. */
+  readonly fact: string;
+  /**
+   * Runs an effect unless this is a dry run, and once per fact, also when the callback of the same fact brings it. A second
+   * effect needs a `name`. Rejects with `usage` without `options.idempotency`, and without a consumer name of its own.
+   */
+  readonly effect: RunEffect;
 }
 
 /** Resolves: the event is acked. Throws or rejects: it is tried again, or dead-lettered after a `PermanentError`. */

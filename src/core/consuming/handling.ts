@@ -79,6 +79,11 @@ export class Handling {
       this.#settling.handBack(of);
       return;
     }
+    if (of.isOnlyObserved) {
+      telemetry.delivered(undefined, delivery.message.redelivered);
+      this.#finish(of);
+      return;
+    }
     const decoded = read(catalog, of.arrival.message);
     telemetry.delivered(decoded.valid ? decoded.envelope : undefined, delivery.message.redelivered);
     if (!decoded.valid) {

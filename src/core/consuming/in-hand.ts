@@ -1,6 +1,7 @@
 /** What a consumer has in its hands: deliveries of one session with the broker. */
 import type { Envelope } from '../events/envelope.js';
 import { plainNumbers, type ReceivedMessage } from '../message.js';
+import { isOnlyObserved, readStamp, type Stamp } from '../migration/stamp.js';
 import type { Delivery, QueueSubscription } from '../transport.js';
 import type { Handler } from './handler.js';
 import type { Arrival } from './origin.js';
@@ -82,6 +83,8 @@ export class Session {
   }
 }
 
+const NO_HEADERS = {};
+
 /** One delivery, from its arrival until it is settled. A class, so that 40,000 of them a second have one shape. */
 export class InHand {
   /** Of a valid event. */
@@ -102,6 +105,7 @@ export class InHand {
   spent: RecordClaim | undefined;
   readonly epoch: Epoch;
   #plain: ReceivedMessage | undefined;
+  #stamp: Stamp | undefined;
 
   constructor(
     readonly delivery: Delivery,
@@ -117,6 +121,17 @@ export class InHand {
   get message(): ReceivedMessage {
     this.#plain ??= plainNumbers(this.arrival.message);
     return this.#plain;
+  }
+
+  /** Undefined: no dispatcher sent it. Read when somebody asks. */
+  get stamp(): Stamp | undefined {
+    this.#stamp ??= readStamp(this.arrival.message.properties.headers ?? NO_HEADERS);
+    return this.#stamp;
+  }
+
+  /** Sent in a stage in which events are only looked at: done as it is. */
+  get isOnlyObserved(): boolean {
+    return isOnlyObserved(this.arrival.message.properties.headers);
   }
 
   /** Without an id two with the same bytes may be two events. */

@@ -5,6 +5,7 @@
 import { setMaxListeners } from 'node:events';
 import { queueMissing } from '../errors.js';
 import type { Catalog, EventMap } from '../events/catalog.js';
+import { factOfMessage } from '../events/fact.js';
 import { consumerTelemetry, messagingSystem } from '../telemetry.js';
 import type { Topology } from '../topology/model.js';
 import type { Transport } from '../transport.js';
@@ -120,6 +121,8 @@ export async function startConsumer<M extends EventMap>(
     setting: {
       queue,
       signal,
+      consumer: given.consumerName,
+      factOf: (of) => factOf(catalog, of),
       once:
         idempotency &&
         createOnce(idempotency, {
@@ -215,6 +218,12 @@ async function declare(
   if (own !== undefined && (await transport.counts(own.name)) === undefined) queues.push(own);
   const missing = queues.filter((spec) => spec !== undefined);
   if (missing.length > 0) await transport.apply({ exchanges: [], queues: missing, bindings: [] });
+}
+
+/** Undefined where only the digest of its body would name it. */
+function factOf(catalog: Catalog, { event, arrival, hasId }: InHand): string | undefined {
+  if (event === undefined || (!hasId && catalog.get(event.type).fact === undefined)) return undefined;
+  return factOfMessage(catalog, event, arrival.message);
 }
 
 /** The breaker's library takes 45 ms to load: not for consumers without, and not with the package. */

@@ -25,6 +25,13 @@ export interface EventDefinition<Type extends string = string, Schema extends z.
   readonly sample: z.input<Schema> | undefined;
   /** Event id from data and time. Default: a random UUID. */
   readonly id: ((data: z.input<Schema>, time: Date) => string) | undefined;
+  /**
+   * Names the fact that the data tell, the same however often it is told: an effect happens once per fact. Default: the
+   * event's id, so that every publish is a fact of its own.
+   */
+  readonly fact: ((data: z.input<Schema>) => string) | undefined;
+  /** The job that the fact belongs to: jobs are what the percentages of a migration are of. Default: none. */
+  readonly job: ((data: z.input<Schema>) => string | undefined) | undefined;
 }
 
 /** What `defineEvent` takes; everything but `type`, `schema` and `exchange` has a default. */
@@ -41,6 +48,8 @@ export interface EventInput<Type extends string, Schema extends z.ZodType> {
   readonly description?: string;
   readonly sample?: z.input<Schema>;
   readonly id?: (data: z.input<Schema>, time: Date) => string;
+  readonly fact?: (data: z.input<Schema>) => string;
+  readonly job?: (data: z.input<Schema>) => string | undefined;
 }
 
 /** `domain.action` with at least one dot; words of letters, digits, `_` and `-`. */
@@ -62,6 +71,8 @@ export function defineEvent<const Type extends string, Schema extends z.ZodType>
     description: '',
     sample: undefined,
     id: undefined,
+    fact: undefined,
+    job: undefined,
     ...input,
   };
 }

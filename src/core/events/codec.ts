@@ -11,10 +11,13 @@
  * | correlationId | `correlationId` |
  * | causationId | header `x-causation-id` |
  * | traceparent, tracestate | headers of the same name |
+ *
+ * Further headers of a publish stand beside these.
  */
 import { createHash } from 'node:crypto';
 import { EventsError, type FieldIssue } from '../errors.js';
 import {
+  type Headers,
   type HeaderValue,
   type MessageProperties,
   type OutgoingMessage,
@@ -49,14 +52,15 @@ export function validate(definition: EventDefinition, data: unknown): void {
   if ('issues' in result) throw notValid(definition, result.issues);
 }
 
-/** The message of an envelope whose data are already known to be valid. */
+/** The message of an envelope whose data are already known to be valid. Of `further` headers the event's own win. */
 export function encode(
   definition: EventDefinition,
   envelope: Envelope,
   routingKey?: string,
+  further?: Headers,
 ): OutgoingMessage {
   const flat = definition.wire === 'flat';
-  const headers: Record<string, HeaderValue> = {};
+  const headers: Record<string, HeaderValue> = further === undefined ? {} : withoutOwn(further);
   if (envelope.version !== 1) headers[HEADER_VERSION] = envelope.version;
   if (!flat) headers[HEADER_TIME] = envelope.time;
   if (envelope.causationId !== undefined) headers[HEADER_CAUSATION] = envelope.causationId;
@@ -79,6 +83,19 @@ export function encode(
     body: Buffer.from(JSON.stringify(body)),
     properties,
   };
+}
+
+/** An own header that this event leaves out says something, too: no version is version 1. */
+function withoutOwn(further: Headers): Record<string, HeaderValue> {
+  const {
+    [HEADER_VERSION]: _version,
+    [HEADER_TIME]: _time,
+    [HEADER_CAUSATION]: _causation,
+    traceparent: _traceparent,
+    tracestate: _tracestate,
+    ...rest
+  } = further;
+  return rest;
 }
 
 /** Reads a message as an event of the catalog. Never throws: what is wrong comes back in `errors`. */

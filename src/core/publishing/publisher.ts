@@ -44,7 +44,7 @@ export function createPublisher<M extends EventMap>(
         const given = publishOptions.traceparent !== undefined;
         watched = telemetry.publishing(envelope, definition.exchange, routingKey, given);
         if (watched !== undefined) envelope = watched.envelope as typeof envelope;
-        message = encode(definition, envelope, routingKey);
+        message = encode(definition, envelope, routingKey, publishOptions.headers);
       } catch (error) {
         watched?.notSent(error);
         return Promise.reject(error);

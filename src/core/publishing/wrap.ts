@@ -7,6 +7,7 @@ import { EventsError, messageOf } from '../errors.js';
 import type { EventDefinition } from '../events/catalog.js';
 import { type Envelope, isTraceparent } from '../events/envelope.js';
 import { isoTime } from '../events/iso-time.js';
+import type { Headers } from '../message.js';
 
 export interface PublishOptions {
   /** Default: what the event's definition makes of its data, else a random UUID. */
@@ -21,6 +22,8 @@ export interface PublishOptions {
   readonly tracestate?: string;
   /** Default: the definition's. */
   readonly routingKey?: string;
+  /** Further headers of the message. The event's own (version, time, causation, trace context) win. */
+  readonly headers?: Headers;
 }
 
 export interface PublisherOptions {

@@ -9,6 +9,7 @@ import {
   type Arguments,
   type Bus,
   bind,
+  type Consumer,
   type ConsumerOptions,
   connect,
   defineCatalog,
@@ -55,6 +56,8 @@ export type Shop = NonNullable<ReturnType<typeof catalogOn>['map']>;
 export interface Stage {
   readonly kind: Kind;
   readonly url: string;
+  /** Gone when the test ends. */
+  readonly folder: string;
   readonly bus: Bus<Shop>;
   readonly names: { exchange: string; queue: string; other: string; dlx: string; dlq: string };
   readonly topology: Topology;
@@ -66,6 +69,8 @@ export interface Stage {
   /** Publishes raw bytes with the key of `order.paid`. */
   send(body: string, properties?: MessageProperties, key?: string): Promise<void>;
   ready(name: string): Promise<number>;
+  /** Closes the consumer, which hands back what it has not acked, and expects that nothing is there nor dead. */
+  allAcked(consumer: Consumer): Promise<void>;
   /** The dead letters, once there are so many. */
   dead(count: number, name?: string): Promise<{ message: ReceivedMessage; record: FailureRecord }[]>;
   /** An idempotency store in a file of its own. */
@@ -135,6 +140,7 @@ async function setStage(
   return {
     kind,
     url,
+    folder,
     bus,
     names,
     topology,
@@ -157,6 +163,11 @@ async function setStage(
         properties: { type: 'order.paid', ...properties },
       }),
     ready: async (name) => (await bus.transport.counts(name))?.ready ?? 0,
+    async allAcked(consumer) {
+      await consumer.close();
+      const { ready = -1 } = (await bus.transport.counts(names.queue)) ?? {};
+      expect([ready, (await bus.transport.counts(names.dlq))?.ready]).toEqual([0, 0]);
+    },
     async dead(count, name = names.dlq) {
       await eventually(
         `${count} dead letters`,

@@ -23,7 +23,49 @@ const received = (message: Omit<ReceivedMessage, 'redelivered'>): ReceivedMessag
   redelivered: false,
 });
 
+const envelopeOf = (type: string, version: number) => ({
+  ...{ id: 'id-1', type, version },
+  time: '2026-01-01T00:00:00.000Z',
+});
+
 const sample = () => structuredClone(catalog.get('analysis.completed').sample) as Record<string, unknown>;
+
+describe('further headers of a publish', () => {
+  const stock = own.get('stock.changed');
+  const envelope = { ...envelopeOf(stock.type, 3), data: { sku: 'A', left: 1 } };
+
+  it('stand beside those of the event, on both wires', () => {
+    const further = { tenant: 'a', 'x-migration-epoch': { '!': 'int64', value: 4 } };
+    expect(encode(stock, envelope, undefined, further).properties.headers).toEqual({
+      ...further,
+      'x-event-version': 3,
+      'x-event-time': envelope.time,
+    });
+    const flat = catalog.get('analysis.completed');
+    const started = { ...envelopeOf(flat.type, 1), data: sample() };
+    const message = encode(flat, started, undefined, further);
+    expect(message.properties.headers).toEqual(further);
+    expect(Object.keys(JSON.parse(message.body.toString()))).not.toContain('tenant');
+  });
+
+  it('do not take the place of the event’s own, not even of those that it leaves out', () => {
+    const further = {
+      'x-event-version': 9,
+      'x-event-time': '1999-01-01T00:00:00.000Z',
+      'x-causation-id': 'another',
+      traceparent: '00-11111111111111111111111111111111-2222222222222222-01',
+      tracestate: 'a=b',
+    };
+    expect(encode(stock, envelope, undefined, further).properties.headers).toEqual({
+      'x-event-version': 3,
+      'x-event-time': envelope.time,
+    });
+    const first = { ...envelope, version: 1 };
+    expect(encode({ ...stock, version: 1 }, first, undefined, further).properties.headers).toEqual({
+      'x-event-time': envelope.time,
+    });
+  });
+});
 
 describe('an ATMA event on the wire', () => {
   it('has the body, the message id and the properties that the worker sends today', async () => {
