@@ -1,13 +1,14 @@
 /** The end of a store: the file, and all that lies beside it. */
 import { rmSync } from 'node:fs';
 import { EventsError } from '../core/errors.js';
+import { lockFile, removeFileLock } from '../storage/file-lock.js';
 import { requireRun } from './read-run.js';
-import { lockRun, removeLock } from './run-lock.js';
+import { runInUse } from './run-lock.js';
 
 /** Throws `usage` while a process records into it, `storage` for a file that is no shadow run, or cannot be deleted. */
 export function deleteRun(path: string): void {
   requireRun(path);
-  const lock = lockRun(path);
+  const lock = lockFile(path, runInUse(path));
   try {
     for (const suffix of ['-wal', '-shm', '']) rmSync(`${path}${suffix}`, { force: true });
   } catch (error) {
@@ -17,5 +18,5 @@ export function deleteRun(path: string): void {
       hint: 'Check who owns the file and its folder; what is left of it can be deleted by hand.',
     });
   }
-  removeLock(path, lock);
+  removeFileLock(path, lock);
 }

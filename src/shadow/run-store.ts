@@ -3,11 +3,10 @@
  * match. All of it becomes durable together, at the matcher's checkpoint: a run that is killed leaves nothing half
  * recorded. Beside it lie SQLite's -wal and -shm, and an empty -lock.
  */
-import { isBusy } from '../storage/errors.js';
-import { openOwnFile } from '../storage/own-file.js';
+import { openLocked } from '../storage/file-lock.js';
 import type { Database } from '../storage/sqlite.js';
 import { RUN_FILE } from './run-file.js';
-import { lockRun } from './run-lock.js';
+import { runInUse } from './run-lock.js';
 import type { LegRow } from './run-summary.js';
 import { type Spill, spillIn } from './spill.js';
 
@@ -33,7 +32,7 @@ export const MOST_LEGS = 100_000;
  * of another kind or when it cannot be opened.
  */
 export function openRunStore(path: string): RunStore {
-  const { database, lock } = openLocked(path);
+  const { database, lock } = openLocked(path, RUN_FILE, runInUse(path));
   try {
     database.exec('PRAGMA synchronous = FULL');
     const spill = spillIn(database, () => {
@@ -45,30 +44,6 @@ export function openRunStore(path: string): RunStore {
     database.close();
     lock.release();
     throw error;
-  }
-}
-
-/** The file comes first: a lock beside a file of another program would be litter. */
-function openLocked(path: string) {
-  const database = openPatiently(path);
-  try {
-    return { database, lock: lockRun(path) };
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-const TRIES = 250;
-
-/** Two that create it at once: one waits for the other, a few milliseconds with each try. */
-function openPatiently(path: string): Database {
-  for (let tries = 1; ; tries++) {
-    try {
-      return openOwnFile(path, RUN_FILE);
-    } catch (error) {
-      if (!isBusy(error) || tries === TRIES) throw error;
-    }
   }
 }
 
