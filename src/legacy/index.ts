@@ -1,4 +1,23 @@
-/** For services whose callbacks or deliveries are to be compared and cannot be seen from outside. Exports only. */
+/**
+ * For services that send callbacks, and for those whose callbacks or deliveries are to be compared and cannot be seen from
+ * outside. Exports only.
+ */
+export {
+  type CallbackClient,
+  createCallbackClient,
+  type OutgoingCallback,
+} from './callback-client.js';
+export type { CallbackAuth, TokenSource } from './callback-client-auth.js';
+export { CallbackError } from './callback-client-error.js';
+export type {
+  CallbackCircuitChange,
+  CallbackClientOptions,
+  CallbackRetry,
+  CallbackService,
+  CallbackSettings,
+  CallbackTimeouts,
+} from './callback-client-options.js';
+export type { CallbackAnswer } from './callback-client-sending.js';
 export { type CallbackRecord, callbackLine, readCallbackLine } from './callback-record.js';
 export { type DeliveryRecord, deliveryLine } from './delivery-record.js';
 export {

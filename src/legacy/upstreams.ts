@@ -32,7 +32,10 @@ export function routeByPrefix(routes: readonly UpstreamRoute[]): ChooseUpstream 
  */
 export function readUpstreams(urls: Readonly<Record<string, string | URL>>): Map<string, Upstream> {
   const upstreams = new Map(
-    Object.entries(urls).map(([name, text]) => [name, { name, url: upstreamUrl(name, text) }]),
+    Object.entries(urls).map(([name, text]) => [
+      name,
+      { name, url: plainHttpUrl(`upstream "${name}"`, text) },
+    ]),
   );
   if (upstreams.size > 0) return upstreams;
   throw new EventsError('usage', 'The proxy has no upstream', {
@@ -51,7 +54,11 @@ export function originForm(target: string): string {
   return path === '' || path.startsWith('?') ? `/${path}` : path;
 }
 
-function upstreamUrl(name: string, text: string | URL): URL {
+/**
+ * The URL of a service, such as `upstream "notification"`. Throws `usage` unless it is plain http or https with a host, and a
+ * path at most.
+ */
+export function plainHttpUrl(what: string, text: string | URL): URL {
   const url = text instanceof URL ? text : URL.canParse(text) ? new URL(text) : null;
   const plain =
     url !== null &&
@@ -62,7 +69,7 @@ function upstreamUrl(name: string, text: string | URL): URL {
     url.hash === '';
   if (plain) return url;
   // Not quoted: it may hold a password.
-  throw new EventsError('usage', `The URL of upstream "${name}" cannot be used`, {
+  throw new EventsError('usage', `The URL of ${what} cannot be used`, {
     hint: 'Expected http://HOST:PORT or https://HOST:PORT, with a path where the service has one; no user, password or query.',
   });
 }

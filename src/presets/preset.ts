@@ -1,4 +1,5 @@
 import type { Catalog, EventMap } from '../core/events/catalog.js';
+import type { CallbackRoute } from '../core/migration/callback-route.js';
 import type { ShadowMapping } from '../core/shadow-mapping.js';
 import type { Topology } from '../core/topology/model.js';
 
@@ -13,6 +14,8 @@ export interface System<M extends EventMap = EventMap> {
   readonly deadLetterQueues?: readonly string[];
   /** Which callbacks the events replace, and how they are compared in shadow mode. */
   readonly shadow?: ShadowMapping;
+  /** The callbacks themselves, for a dispatcher to send while they are sent. */
+  readonly callbacks?: readonly CallbackRoute[];
 }
 
 /** A ready-made system, whose names can be changed by the team's own environment variables. */

@@ -1,4 +1,6 @@
 /** A shadow mapping, ready for use: paths split, routes and receivers found in one step. */
+
+import { type Path, splitPath } from '../core/dotted-path.js';
 import {
   type FieldMapping,
   type LegMapping,
@@ -9,7 +11,7 @@ import {
 import type { Topology } from '../core/topology/model.js';
 import { matchesBindingKey } from '../core/topology/routing-key.js';
 import { type KnownPaths, knownPaths } from './unmapped.js';
-import { hashOf, type Path, splitPath, type Tokenizer, tokenizerOf } from './values.js';
+import { hashOf, type Tokenizer, tokenizerOf } from './values.js';
 
 export type Side = 'callback' | 'event';
 

@@ -1,8 +1,10 @@
 /** What both paths have in common when a record becomes an observation. */
+
+import { firstAt, valueAt } from '../core/dotted-path.js';
 import type { Leg, Side } from './mapping.js';
 import type { Observation } from './observation.js';
 import { eachUnmapped, type UnmappedCounter } from './unmapped.js';
-import { ABSENT, firstAt, hashOf, valueAt } from './values.js';
+import { ABSENT, hashOf } from './values.js';
 
 /** A longer one is nobody's job id, and would be kept a hundred thousand times. */
 const LONGEST_JOB = 200;

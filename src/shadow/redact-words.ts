@@ -1,6 +1,7 @@
 /** What a receiver, or a catalog, says about a body may quote it: the values that are never stored are taken out. */
+
+import { type Path, valueAt } from '../core/dotted-path.js';
 import { SECRET_HEADERS } from '../legacy/redaction.js';
-import { type Path, valueAt } from './values.js';
 
 export const REDACTED_VALUE = '(redacted)';
 
