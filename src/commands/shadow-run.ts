@@ -22,6 +22,7 @@ interface RunOptions {
   readonly budget?: number;
   readonly spool: readonly SpoolFile[];
   readonly rewriteHost: boolean;
+  readonly flagFile?: string;
 }
 
 /** `shadow run`: callbacks and events recorded and compared while they happen. */
@@ -64,6 +65,10 @@ export function shadowRunCommand(deps: CommandDeps): Command {
       [],
     )
     .option('--rewrite-host', 'Host names the upstream instead of this proxy', false)
+    .option(
+      '--flag-file <file>',
+      'the migration flag, which the verdict is about (env ATMA_EVENTS_FLAG_FILE, else flag.file of the config; default ./.atma-events/flags.json)',
+    )
     .addHelpText(
       'after',
       `
@@ -74,6 +79,7 @@ Examples:
 Then let the worker's NOTIFICATION_SERVICE_URL and ASSESSMENT_SERVICE_URL name the proxy. Callbacks and answers pass as they
 are, also when the broker is down or the disk is full: what could not be recorded is a gap, and with a gap the verdict is
 INCONCLUSIVE. Started again with the same --store, the run goes on, and the time between is a gap.
+What the flag file was meanwhile is kept with the run: a verdict opens the gate to the next stage only where the flag was not moved.
 Look at it at any time: shadow report, shadow verdict. Ctrl-C ends it; callbacks in flight are waited for.
 
 JSON, at the end: {"legs","strata","verdict",…} as of shadow report, with "run":{"store","state","startedAt","savedAt"} and
@@ -111,6 +117,10 @@ async function runRun(options: RunOptions, session: Session): Promise<ExitCode> 
     topology: settings.system.topology,
     mapping,
     store,
+    flagFile:
+      options.flagFile === undefined
+        ? settings.flag.file
+        : resolve(terminal.streams.directory, options.flagFile),
     files: options.spool.map((file) => ({ ...file, path: resolve(terminal.streams.directory, file.path) })),
     ...(options.window !== undefined && { windowMs: options.window }),
     ...(budgetMs !== undefined && { budgetMs }),

@@ -1,6 +1,7 @@
 /** The store of a live run, as `shadow verdict` and `shadow report` find it. */
 import { resolve } from 'node:path';
 import { isoTime } from '../core/events/iso-time.js';
+import type { Evidence } from '../migration/evidence.js';
 import { time } from '../shadow/quantities.js';
 import type { StoredRun } from '../shadow/read-run.js';
 import type { Session } from './deps.js';
@@ -11,6 +12,7 @@ export const DEFAULT_STORE = './.atma-events/shadow.db';
 
 export interface FoundRun extends JudgedRun {
   readonly run: RunDocument;
+  readonly evidence: Evidence;
 }
 
 /** What JSON says of the run. Field names are a public contract; times are ISO 8601. */
@@ -33,12 +35,14 @@ export async function judgeStore(
   const { terminal, now } = session;
   const { readRun } = await import('../shadow/read-run.js');
   const { judgeFound } = await import('../shadow/found-run.js');
+  const { evidenceOfRun } = await import('../migration/evidence.js');
   const store = resolve(terminal.streams.directory, options.store ?? DEFAULT_STORE);
   const stored = readRun(store);
   try {
     const settings = await session.settings();
     await warnOfMapping(stored, settings, session);
-    const { summary, judgement } = judgeFound(stored, settings.shadowPolicy, now());
+    const at = now();
+    const { summary, judgement } = judgeFound(stored, settings.shadowPolicy, at);
     const { state, startedAt, savedAt, legCount } = stored;
     return {
       summary,
@@ -47,6 +51,7 @@ export async function judgeStore(
       legCount,
       title: options.store ?? DEFAULT_STORE,
       run: { store, state, startedAt: isoTime(startedAt), savedAt: isoTime(savedAt) },
+      evidence: evidenceOfRun(stored, { summary, judgement }, store),
     };
   } finally {
     stored.close();

@@ -43,7 +43,7 @@ export function reportText(
     ...spanLines(summary),
     '',
     ...strataLines(strata),
-    ...section('What came of the legs', outcomeLines(strata, summary)),
+    ...section('What came of the legs', [...outcomeLines(strata, summary), ...leftOutLines(summary)]),
     ...section('What is not in order', findingLines(summary, top)),
     ...section('How long it takes', latencyLines(strata, summary)),
     ...section('Seen, and part of no leg', extraLines(summary)),
@@ -110,6 +110,12 @@ function outcomeLines(strata: readonly StratumFigures[], { counts: { totals } }:
       ['all', ...numbers(totals, totals.pending)],
     ],
   );
+}
+
+function leftOutLines({ counts }: RunSummary): string[] {
+  const leftOut = counts.strata.reduce((sum, stratum) => sum + (stratum.leftOut ?? 0), 0);
+  if (leftOut === 0) return [];
+  return [`Besides, ${plural(leftOut, 'event')} with nothing to compare: their callbacks were not sent.`];
 }
 
 function findingLines({ findings }: RunSummary, top: number): string[] {

@@ -30,7 +30,9 @@ waivers) is said by shadowPolicy in the config; docs/shadow.md explains the rule
 Exit code 0: SAFE, 4: UNSAFE, 6: INCONCLUSIVE.
 
 JSON: {"verdict","safeInMs","reasons":[{"stratum","code","text"}],"strata":[{"eventType","consumer","legs","bad",
-"neededCleanLegs"}],"run":{"store","state","startedAt","savedAt"}}; state: running, ended or stopped (cut off).`,
+"neededCleanLegs"}],"run":{"store","state","startedAt","savedAt"},"evidence":{"mapping","flag","flags","savedAt","legs",
+"bad"}}; state: running, ended or stopped (cut off). evidence is what the gate of the migration flag judges by: flags are the
+hashes (SHA-256) of the flag file while the run was recorded, flag the first of them, null for no file.`,
     )
     .action((options: VerdictOptions, command: Command) =>
       deps.run(command, (session) => runVerdict(options, session)),
@@ -46,7 +48,9 @@ async function runVerdict(options: VerdictOptions, session: Session): Promise<Ex
     const strata = judgement.strata.map(({ eventType, consumer, legs, bad, neededCleanLegs }) => ({
       ...{ eventType, consumer, legs, bad, neededCleanLegs },
     }));
-    await terminal.json({ verdict, safeInMs, reasons, strata, run });
+    const { evidenceDocument } = await import('../migration/evidence.js');
+    const evidence = evidenceDocument(found.evidence);
+    await terminal.json({ verdict, safeInMs, reasons, strata, run, evidence });
   } else {
     await terminal.out(renderVerdict(judgement, terminal));
     terminal.note(`${describeRun(found)} All of it: atma-events shadow report`);

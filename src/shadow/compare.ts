@@ -152,6 +152,7 @@ export async function compareRecords(options: CompareOptions): Promise<Compariso
   const take = (observed: Observed, at: number) => {
     for (const each of observed.observations) matcher.add(each);
     for (const each of observed.extra) matcher.addExtra(each);
+    for (const leg of observed.leftOut ?? []) matcher.addLeftOut(leg);
     const count = observed.observations.length + observed.extra.length;
     observations += count;
     account.observed(count, at);

@@ -30,6 +30,8 @@ export interface StratumTally {
   /** Open legs. */
   readonly pending: number;
   readonly bothApplied: number;
+  /** Events that were not compared, as their callbacks were not sent. Absent for none, and in older stores. */
+  readonly leftOut?: number;
   /** Legs with both a callback and an event; bad are those beyond the budget. Undefined where there is no callback. */
   readonly latency: { readonly legs: number; readonly bad: number } | undefined;
 }
@@ -69,6 +71,7 @@ interface StoredStratum {
   readonly outcomes: OutcomeNumbers;
   readonly evidence: { good: number; bad: number; none: number };
   bothApplied: number;
+  leftOut?: number;
   readonly budget: { within: number; beyond: number };
 }
 
@@ -105,6 +108,11 @@ export function createCounter(mapping: Mapping, stored?: StoredCounts) {
   return {
     add: (tally: Tally) => move(tally, 1),
     remove: (tally: Tally) => move(tally, -1),
+    /** An event that reached the leg's consumer and is not compared. */
+    addLeftOut(leg: number): void {
+      const stratum = strata[leg];
+      if (stratum !== undefined) stratum.leftOut = (stratum.leftOut ?? 0) + 1;
+    },
     addExtra(one: Omit<ExtraCount, 'count'>): void {
       extraTotal++;
       const key = `${one.reason}\n${one.what}`;
@@ -131,6 +139,7 @@ export function createCounter(mapping: Mapping, stored?: StoredCounts) {
           unjudged: stratum.evidence.none,
           pending: pending[index] ?? 0,
           bothApplied: stratum.bothApplied,
+          ...(stratum.leftOut !== undefined && { leftOut: stratum.leftOut }),
           latency:
             leg?.route === undefined
               ? undefined

@@ -7,8 +7,10 @@ import type { Catalog } from '../core/events/catalog.js';
 import { parseShadowMapping, type ShadowMapping } from '../core/shadow-mapping.js';
 import type { Topology } from '../core/topology/model.js';
 import type { Transport } from '../core/transport.js';
+import { within } from '../core/within.js';
 import type { CallbackRecord } from '../legacy/callback-record.js';
 import { type ProxyCounts, type RecordingProxyOptions, startRecordingProxy } from '../legacy/proxy.js';
+import { createFlagLook } from './flag-look.js';
 import { startLiveTaps } from './live-taps.js';
 import { type Recorder, startRecorder } from './recorder.js';
 import type { PlainError } from './recorder-messages.js';
@@ -38,6 +40,8 @@ export interface LiveRunOptions {
   /** File of the store. */
   readonly store: string;
   readonly files?: readonly SpoolFile[];
+  /** The migration flag's file: what it was meanwhile is kept with the run. Default: none is looked at. */
+  readonly flagFile?: string;
   /** How long a leg waits, in milliseconds. Default: the larger of 60 s and three times the p99.9 of what was seen. */
   readonly windowMs?: number;
   readonly budgetMs?: number;
@@ -76,6 +80,8 @@ const STOPPED_MS = 10_000;
 const DRAIN_MS = 10_000;
 /** Copies of what callbacks in flight told may come a moment after them. */
 const LAST_COPIES_MS = 200;
+/** A disk that hangs must not keep a run from ending. */
+const FLAG_MS = 1_000;
 
 /**
  * Rejects with `usage` (the store is another run's, the address is taken, an upstream's URL cannot be used) and
@@ -99,6 +105,16 @@ export async function startLiveRun(options: LiveRunOptions): Promise<LiveRun> {
   const readers = spools.map(({ path, source, holds }) =>
     openSpool({ path, source, holds: holds === 'callbacks' ? 'callback' : 'event', put }),
   );
+
+  let flagSeen: string | null | undefined;
+  const putFlag = () => {
+    if (flagSeen !== undefined) put({ kind: 'flag', hash: flagSeen, at: now() });
+  };
+  const flag = createFlagLook(options.flagFile, (hash) => {
+    if (hash === flagSeen) return;
+    flagSeen = hash;
+    putFlag();
+  });
 
   const keep = (record: CallbackRecord): Promise<void> | undefined => {
     put({ kind: 'callback', source: PROXY, line: JSON.stringify(record) });
@@ -143,6 +159,7 @@ export async function startLiveRun(options: LiveRunOptions): Promise<LiveRun> {
       },
       onOpened(places) {
         for (const reader of readers) reader.goTo(places[reader.source]);
+        putFlag(); // what was put before may be lost
       },
     });
   } catch (error) {
@@ -174,6 +191,7 @@ export async function startLiveRun(options: LiveRunOptions): Promise<LiveRun> {
       warn(`This process was stopped for ${Math.round((at - ticked) / 1000)} s: a gap is recorded.`);
     }
     ticked = at;
+    flag.look();
     if (room() !== undefined) return; // nobody takes anything, perhaps for days: watermarks would pile up
     put({ kind: 'watermark', source: PROXY, at: Date.parse(proxy.watermark()) });
     const copiesUpTo = taps.watermark();
@@ -198,6 +216,7 @@ export async function startLiveRun(options: LiveRunOptions): Promise<LiveRun> {
     await pause(LAST_COPIES_MS);
     clearInterval(ticking);
     tick();
+    await within(FLAG_MS, flag.looked());
     await taps.close();
     for (const reader of readers) reader.close();
     const saved = await endRecording(DRAIN_MS);

@@ -6,6 +6,7 @@ import { isEventsError, messageOf } from '../core/errors.js';
 import type { Catalog } from '../core/events/catalog.js';
 import { toRecord } from '../core/events/record.js';
 import type { ReceivedMessage } from '../core/message.js';
+import { HEADER_CALLBACKS } from '../core/migration/stamp.js';
 import type { Subscription, TapGap, Transport } from '../core/transport.js';
 import type { RunItem } from './run-item.js';
 import type { ShadowBindings } from './tap-bindings.js';
@@ -204,7 +205,10 @@ function itemOf(
     source,
     line: JSON.stringify({
       ...rest,
-      headers: queue === undefined ? {} : { 'x-first-death-queue': queue },
+      headers: {
+        ...(queue !== undefined && { 'x-first-death-queue': queue }),
+        ...(all[HEADER_CALLBACKS] === 'not-sent' && { [HEADER_CALLBACKS]: 'not-sent' }),
+      },
     }),
     // A dead letter came a long way round.
     ...(!Number.isNaN(sentAt) && queue === undefined && { sentAt }),

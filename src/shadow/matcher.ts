@@ -62,6 +62,8 @@ export interface Matcher {
   /** An observation of a source that is not behind its watermark; one that is, counts as late. Throws `storage`. */
   add(observation: Observation): void;
   addExtra(extra: Extra): void;
+  /** Index of a leg that an event reached without being compared. */
+  addLeftOut(leg: number): void;
   /** The source has told everything up to then, in milliseconds since 1970. Never moves back. Throws `storage`. */
   advance(source: string, watermark: number): void;
   /** The source may have missed something. Must come before its watermark passes `from`. `to` null while it lasts. */
@@ -201,6 +203,7 @@ export function createMatcher(options: MatcherOptions): Matcher {
       }
       shelf.makeRoom();
     },
+    addLeftOut: counter.addLeftOut,
     addExtra: ({ reason, what, source, line }) => counter.addExtra({ reason, what, source, line }),
     advance(source, watermark) {
       const before = watermarks.low();

@@ -79,6 +79,8 @@ export const isUnnamedJob = (job: string) => job.startsWith(UNNAMED);
 export interface Observed {
   readonly observations: readonly Observation[];
   readonly extra: readonly Extra[];
+  /** Indices of legs that an event reached and is not compared in: its callbacks were not sent. Absent for none. */
+  readonly leftOut?: readonly number[];
 }
 
 /** The caller went, or the proxy was stopped, before the answer came: the receiver may have accepted it. */

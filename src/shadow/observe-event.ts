@@ -2,6 +2,7 @@
 import { EventsError, type FieldIssue } from '../core/errors.js';
 import { describeIssues } from '../core/events/field-issues.js';
 import type { EventRecord } from '../core/events/record.js';
+import { HEADER_CALLBACKS } from '../core/migration/stamp.js';
 import { parseDeliveryRecord } from '../legacy/delivery-record.js';
 import { NO_DRIFTS } from './drift.js';
 import type { Leg, Mapping } from './mapping.js';
@@ -26,6 +27,8 @@ export type ReadEvent = Pick<EventRecord, 'exchange' | 'routingKey' | 'messageId
   readonly deadLetterOf: string | undefined;
   /** It is no event, but what a consumer reports to have done with one. */
   readonly report: Report | undefined;
+  /** The dispatcher says that it sent no callbacks for this fact: there is nothing to compare it with. */
+  readonly withoutCallbacks: boolean;
 };
 
 interface Report {
@@ -56,6 +59,7 @@ export function readEvent(value: unknown): ReadEvent {
     errors: valid ? [] : issuesOf(errors),
     deadLetterOf: queueThatGaveUp(headers),
     report: undefined,
+    withoutCallbacks: saysNotSent(headers),
   };
 }
 
@@ -73,6 +77,7 @@ function readReport(value: object): ReadEvent {
     errors: [],
     deadLetterOf: undefined,
     report: { consumer, kind: did === 'acked' ? 'consumed' : 'applied', via },
+    withoutCallbacks: false,
   };
 }
 
@@ -95,7 +100,19 @@ function queueThatGaveUp(headers: unknown): string | undefined {
   return typeof queue === 'string' ? queue : undefined;
 }
 
-/** What an event says about which legs. `line` is where it came from, for reports. */
+/** By that header alone: whoever wrote it sent no callbacks, also where the rest of its stamp is damaged. */
+function saysNotSent(headers: unknown): boolean {
+  if (typeof headers !== 'object' || headers === null) return false;
+  return (headers as Record<string, unknown>)[HEADER_CALLBACKS] === 'not-sent';
+}
+
+/**
+ * What an event says about which legs. `line` is where it came from, for reports.
+ *
+ * An event whose callbacks were not sent (`rampdown` outside the sample, `complete`) is left out of legs that have one,
+ * and counted as such: its leg would only ever be "missing callback". What is wrong with the event by itself is kept:
+ * one that does not fit the catalog, that no binding leads to its consumer, or that the consumer gave up.
+ */
 export function observeEvent(
   mapping: Mapping,
   record: ReadEvent,
@@ -116,7 +133,10 @@ export function observeEvent(
     if (legs.length > 0) return collect(legs, 'deadLettered', record, source, line);
   }
   const { reached, unrouted, strangers } = mapping.receivers(record.exchange, record.routingKey, type);
-  const sighted = collect(reached, 'event', record, source, line, unmapped);
+  const isLeftOut = ({ route }: Leg) => record.withoutCallbacks && record.valid && route !== undefined;
+  const leftOut = record.withoutCallbacks ? reached.filter(isLeftOut) : [];
+  const compared = leftOut.length === 0 ? reached : reached.filter((leg) => !isLeftOut(leg));
+  const sighted = collect(compared, 'event', record, source, line, unmapped);
   const astray = unrouted.length === 0 ? undefined : collect(unrouted, 'unrouted', record, source, line);
   const extra: Extra[] = [...sighted.extra, ...(astray?.extra ?? [])];
   if (reached.length + unrouted.length + strangers === 0) {
@@ -125,8 +145,12 @@ export function observeEvent(
   for (let count = 0; count < strangers; count++) {
     extra.push({ source, at, line, reason: 'unexpected-consumer', what });
   }
-  if (astray === undefined && extra.length === 0) return sighted;
-  return { observations: [...sighted.observations, ...(astray?.observations ?? [])], extra };
+  if (astray === undefined && extra.length === 0 && leftOut.length === 0) return sighted;
+  return {
+    observations: [...sighted.observations, ...(astray?.observations ?? [])],
+    extra,
+    ...(leftOut.length > 0 && { leftOut: leftOut.map(({ index }) => index) }),
+  };
 }
 
 function collect(

@@ -2,10 +2,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { EventsError } from '../core/errors.js';
+import { isFileLocked } from '../storage/file-lock.js';
 import { type Database, openDatabase } from '../storage/sqlite.js';
 import { RUN_FILE } from './run-file.js';
 import type { FilePlaces } from './run-item.js';
-import { isRunLocked } from './run-lock.js';
 import type { LegRow, RunSummary } from './run-summary.js';
 
 /** What the recording writes with each checkpoint. */
@@ -22,7 +22,20 @@ export interface RunNote {
   readonly lines: number;
   /** How far each file was read. */
   readonly places: FilePlaces;
+  /** Absent where an older version wrote it, which did not look. */
+  readonly flags?: readonly FlagSeen[];
 }
+
+/** The flag file from that time on. */
+export interface FlagSeen {
+  /** SHA-256 of the file in hex; null: there was no file. */
+  readonly hash: string | null;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** Stands for the hash where nobody looked: equal to no file's. */
+const UNSEEN = 'not seen';
 
 export interface StoredRun {
   /** As of `savedAt`. */
@@ -34,6 +47,8 @@ export interface StoredRun {
   readonly savedAt: number;
   /** Digest of the mapping by which it compares. */
   readonly mapping: string;
+  /** What the flag file was while it was recorded, in order; the first entry is how it began. Empty: not seen yet. */
+  readonly flags: readonly FlagSeen[];
   /** Legs that did not match, the latest first, at most so many. */
   legs(limit: number): LegRow[];
   /** How many there are to be had, at most 100,000. */
@@ -47,6 +62,7 @@ const noteSchema = z.looseObject({
   ended: z.boolean(),
   lines: z.number(),
   places: z.record(z.string(), z.object({ inode: z.number(), offset: z.number() })),
+  flags: z.array(z.object({ hash: z.string().nullable(), at: z.number() })).optional(),
   summary: z.looseObject({ counts: z.unknown(), observations: z.number() }),
 });
 const stateSchema = z.looseObject({ mapping: z.string(), note: z.string() });
@@ -57,6 +73,11 @@ export function parseNote(path: string, text: string): RunNote {
   // Its parts are our own, of a file of our own and of this version.
   if (parsed.success) return parsed.data as unknown as RunNote;
   throw damaged(path, parsed.error);
+}
+
+/** What is known of the flag file during the run. */
+export function flagsOf({ flags, startedAt }: Pick<RunNote, 'flags' | 'startedAt'>): readonly FlagSeen[] {
+  return flags ?? [{ hash: UNSEEN, at: startedAt }];
 }
 
 /**
@@ -74,14 +95,16 @@ export function readRun(path: string): StoredRun {
     if (typeof text !== 'string') throw noRun(`The shadow run at ${path} has not saved anything yet`);
     const state = stateSchema.safeParse(jsonOf(text));
     if (!state.success) throw damaged(path, state.error);
-    const { summary, startedAt, savedAt, ended } = parseNote(path, state.data.note);
+    const note = parseNote(path, state.data.note);
+    const { summary, startedAt, savedAt, ended } = note;
     const rows = database.prepare('SELECT text FROM legs ORDER BY at DESC, key LIMIT ?');
     return {
       summary,
       startedAt,
       savedAt,
-      state: isRunLocked(path) ? 'running' : ended ? 'ended' : 'stopped',
+      state: isFileLocked(path) ? 'running' : ended ? 'ended' : 'stopped',
       mapping: state.data.mapping,
+      flags: flagsOf(note),
       legs: (limit) => rows.all(limit).map(([row]) => JSON.parse(String(row)) as LegRow),
       legCount: Number(database.prepare('SELECT count(*) FROM legs').get()?.[0]),
       close: () => database.close(),

@@ -13,7 +13,7 @@ import { createMatcher } from './matcher.js';
 import type { Observed } from './observation.js';
 import { observeCallback, readCallback } from './observe-callback.js';
 import { observeEvent, readEvent } from './observe-event.js';
-import { parseNote, type RunNote } from './read-run.js';
+import { type FlagSeen, flagsOf, parseNote, type RunNote } from './read-run.js';
 import type { FilePlaces, RunItem } from './run-item.js';
 import { openRunStore } from './run-store.js';
 import type { RunSummary } from './run-summary.js';
@@ -54,6 +54,8 @@ export interface Recording {
 /** Times between the two paths after which, and each time again, the window is set by them. */
 const ENOUGH_LAGS = 1_000;
 const MOST_DOUBTS = 20;
+/** A rollout has a dozen steps. */
+const MOST_FLAGS = 200;
 
 /**
  * Opens or creates the store and goes on from what it holds. Throws `usage` when another process records into it or it
@@ -101,6 +103,7 @@ function recordingIn(
   const doubts = [...(note?.summary.doubts ?? [])];
   const places = new Map(Object.entries(note?.places ?? {}));
   const states = createSourceStates(options.sources, matcher, startedAt, options.files);
+  const flags: FlagSeen[] = note === undefined ? [] : [...flagsOf(note)];
   let lines = note?.lines ?? 0;
   let learntFrom = 0;
   let learntMs = SHORTEST_WINDOW_MS;
@@ -117,9 +120,10 @@ function recordingIn(
   const doubt = (text: string) => {
     if (doubts.length < MOST_DOUBTS && !doubts.includes(text)) doubts.push(text);
   };
-  const keep = (at: number, { observations, extra }: Observed) => {
+  const keep = (at: number, { observations, extra, leftOut = [] }: Observed) => {
     for (const each of observations) matcher.add(each);
     for (const each of extra) matcher.addExtra(each);
+    for (const leg of leftOut) matcher.addLeftOut(leg);
     account.observed(observations.length + extra.length, at);
   };
   /** `since`: what happened earlier is none of the run's. */
@@ -136,6 +140,11 @@ function recordingIn(
     if (record.atMs < since) return;
     if (sentAt !== undefined) clocks.leftThere(sentAt, record.atMs);
     keep(record.atMs, observeEvent(mapping, record, source, line, account.unmapped));
+  };
+  const noteFlag = ({ hash, at }: FlagSeen) => {
+    if (flags.length < MOST_FLAGS) flags.push({ hash, at });
+    else
+      doubt(`The flag file changed more than ${MOST_FLAGS} times: nobody can say what this run was about.`);
   };
   /** A line that cannot be read is a gap. */
   const reading = (source: string, at: number, read: () => void) => {
@@ -187,6 +196,9 @@ function recordingIn(
         case 'gap':
           matcher.gap(item.source, item.from, item.to);
           break;
+        case 'flag':
+          if (flags.length === 0 || flags.at(-1)?.hash !== item.hash) noteFlag(item);
+          break;
         case 'doubt':
           doubt(item.text);
       }
@@ -202,6 +214,7 @@ function recordingIn(
         skew: clocks.toJSON() satisfies SkewJson,
         lines,
         places: Object.fromEntries(places),
+        flags,
       };
       matcher.checkpoint(JSON.stringify(saved));
       return told;

@@ -12,6 +12,8 @@ export type RunItem =
   /** From then on it may miss something, until it is up. */
   | { readonly kind: 'down'; readonly source: string; readonly at: number }
   | { readonly kind: 'gap'; readonly source: string; readonly from: number; readonly to: number }
+  /** The flag file as it is: its hash; null where there is none. `at`: when that was seen. */
+  | { readonly kind: 'flag'; readonly hash: string | null; readonly at: number }
   /** Why nothing can be said for certain, in words. */
   | { readonly kind: 'doubt'; readonly text: string };
 

@@ -12,6 +12,10 @@ export interface StoredRunOptions {
   readonly savedAgo?: number;
   /** `goesOn`: this process records on; `killed`: nobody does, and nobody ended it. */
   readonly how: 'goesOn' | 'ended' | 'killed';
+  /** What the flag file was while it was recorded, in order. Default: nobody looked. */
+  readonly flags?: readonly (string | null)[];
+  /** Where it is kept. Default: the usual place, in a folder of its own. */
+  readonly path?: string;
 }
 
 /** Four legs per job, all of them in order. */
@@ -19,9 +23,9 @@ const FEW = { seed: 12, days: 0.1, jobs: 100 };
 const MINUTE = 60_000;
 
 /** A folder with a store in its usual place, whose traffic ended some minutes before it was saved. */
-export function storedRun({ traffic = FEW, savedAgo = 0, how }: StoredRunOptions) {
+export function storedRun({ traffic = FEW, savedAgo = 0, how, flags = [], path: given }: StoredRunOptions) {
   const folder = temporaryFolder();
-  const path = join(folder, '.atma-events', 'shadow.db');
+  const path = given ?? join(folder, '.atma-events', 'shadow.db');
   const savedAt = Date.now() - savedAgo;
   const { callbacks, events } = generateTraffic(traffic);
   const last = Math.max(...[...callbacks, ...events].map(({ at }) => at));
@@ -39,6 +43,7 @@ export function storedRun({ traffic = FEW, savedAgo = 0, how }: StoredRunOptions
   onTestFinished(() => recording.close());
   const sources = ['proxy', 'taps'];
   for (const source of sources) recording.take({ kind: 'up', source, at: 1 }, savedAt);
+  for (const hash of flags) recording.take({ kind: 'flag', hash, at: savedAt - 1_000 }, savedAt);
   for (const line of callbacks) take(recording, 'callback', line, by);
   for (const line of events) take(recording, 'event', line, by);
   for (const source of sources) recording.take({ kind: 'watermark', source, at: savedAt - 1 }, savedAt);

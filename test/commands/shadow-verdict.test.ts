@@ -47,7 +47,7 @@ describe('shadow verdict', () => {
   it('prints one document whose names are a contract', async () => {
     const { stdout } = await verdict(storedRun({ how: 'ended' }).folder, '--json');
     const document = JSON.parse(stdout);
-    expect(Object.keys(document)).toEqual(['verdict', 'safeInMs', 'reasons', 'strata', 'run']);
+    expect(Object.keys(document)).toEqual(['verdict', 'safeInMs', 'reasons', 'strata', 'run', 'evidence']);
     expect(Object.keys(document.strata[0])).toEqual([
       'eventType',
       'consumer',
@@ -56,6 +56,7 @@ describe('shadow verdict', () => {
       'neededCleanLegs',
     ]);
     expect(Object.keys(document.run)).toEqual(['store', 'state', 'startedAt', 'savedAt']);
+    expect(Object.keys(document.evidence)).toEqual(['mapping', 'flag', 'flags', 'savedAt', 'legs', 'bad']);
     expect(Object.keys(document.reasons[0])).toEqual(['stratum', 'code', 'text']);
   });
 });

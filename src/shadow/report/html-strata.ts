@@ -24,7 +24,14 @@ ${strata.map(stratumRows)}
 </table>
 <h3 id="outcomes-heading">What came of the legs</h3>
 ${outcomesTable(strata, legs)}
+${leftOutNote(strata)}
 </section>`;
+}
+
+function leftOutNote(strata: readonly StratumDocument[]): Markup | undefined {
+  const leftOut = strata.reduce((sum, stratum) => sum + stratum.leftOut, 0);
+  if (leftOut === 0) return undefined;
+  return html`<p class="note">Besides, ${thousands(leftOut)} events with nothing to compare: their callbacks were not sent.</p>`;
 }
 
 function stratumRows(stratum: StratumDocument): Markup {

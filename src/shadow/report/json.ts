@@ -34,6 +34,8 @@ export interface StratumDocument
   readonly unjudged: number;
   readonly pending: number;
   readonly bothApplied: number;
+  /** Events that were not compared, as their callbacks were not sent (`rampdown`, `complete`). */
+  readonly leftOut: number;
   readonly outcomes: OutcomeCounts | null;
   readonly waiver: Waiver | null;
   /** The second test: whether events come within the budget. */
@@ -146,6 +148,7 @@ function stratumDocument({ judged, tally, times }: StratumFigures): StratumDocum
     unjudged: judged.unjudged,
     pending: judged.pending,
     bothApplied: judged.bothApplied,
+    leftOut: tally?.leftOut ?? 0,
     outcomes: tally?.outcomes ?? null,
     waiver: judged.waiver,
     latency: judged.latency,
