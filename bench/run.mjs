@@ -8,10 +8,12 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createJiti } from 'jiti';
 import { howToInstall } from '../scripts/brokers.mjs';
+import { measureFlag } from './flag.mjs';
 import { measureIdle } from './idle.mjs';
 import { measureLatency } from './latency.mjs';
 import { describeMachine, requireDisk, versionsHere } from './machine.mjs';
 import { measureMillion } from './million.mjs';
+import { measureOutbox } from './outbox.mjs';
 import { measureProxy } from './proxy.mjs';
 import { measureRates } from './rates.mjs';
 import { measureReplay } from './replay.mjs';
@@ -34,7 +36,9 @@ const BENCHES = {
   million: measureMillion,
   replay: measureReplay,
   proxy: measureProxy,
+  outbox: measureOutbox,
   shadow: measureShadow,
+  flag: measureFlag,
 };
 
 /** Only by name: what needs more disk and time than a whole run should. */

@@ -7,6 +7,7 @@ import { startConsumer } from './core/consuming/start-consumer.js';
 import { describeTrouble } from './core/consuming/trouble.js';
 import { messageOf } from './core/errors.js';
 import type { Catalog, EventMap } from './core/events/catalog.js';
+import type { CallbackRoute } from './core/migration/callback-route.js';
 import { createPublisher, type Publisher, type PublisherOptions } from './core/publishing/publisher.js';
 import { EMPTY_TOPOLOGY, type Topology } from './core/topology/model.js';
 import type { Transport } from './core/transport.js';
@@ -20,6 +21,11 @@ import { type ConnectionOptions, createTransport, DEFAULT_URL } from './transpor
 export interface BusOptions extends ConnectionOptions, PublisherOptions {
   /** Default: `RABBITMQ_URL` of the environment, else the embedded broker in `./.atma-events/broker.db`. */
   readonly url?: string;
+  /**
+   * Connects at the first use, not now. For a service that has to start without its broker: one that publishes through an
+   * outbox, say. Default false.
+   */
+  readonly lazy?: boolean;
   /** Default `process.env`. */
   readonly environment?: Environment;
 }
@@ -28,6 +34,10 @@ export interface Bus<M extends EventMap> extends Publisher<M> {
   readonly catalog: Catalog<M>;
   readonly topology: Topology;
   readonly transport: Transport;
+  /** As given in the options. */
+  readonly source: string | undefined;
+  /** The callbacks that its events replace, where its preset has any; a dispatcher sends them. */
+  readonly callbacks: readonly CallbackRoute[];
   /** Creates what the topology names and the broker lacks; `topology-conflict` when something differs. */
   setup(): Promise<void>;
   /**
@@ -49,7 +59,7 @@ export interface Bus<M extends EventMap> extends Publisher<M> {
 
 /**
  * Connects a service to its events: `connect()` for ATMA's, `connect({ preset })` for another preset,
- * `connect({ catalog, topology })` for your own. Rejects with `unreachable` or `access-refused`.
+ * `connect({ catalog, topology })` for your own. Rejects with `unreachable` or `access-refused`, unless it is `lazy`.
  */
 export function connect(options?: BusOptions): Promise<Bus<AtmaEvents>>;
 export function connect<M extends EventMap>(options: BusOptions & { preset: Preset<M> }): Promise<Bus<M>>;
@@ -70,13 +80,16 @@ export async function connect<M extends EventMap>(
   return busOf(atma.build(environment), await openTransport(url, options), options);
 }
 
-async function openTransport(url: string, options: ConnectionOptions): Promise<Transport> {
+async function openTransport(
+  url: string,
+  options: ConnectionOptions & Pick<BusOptions, 'lazy'>,
+): Promise<Transport> {
   const transport = await createTransport(url, {
     onNotice: (notice) => warn('EventBus', describeNotice(notice)),
     ...options,
   });
   try {
-    await transport.open();
+    if (options.lazy !== true) await transport.open();
     return transport;
   } catch (error) {
     await transport.close();
@@ -106,6 +119,8 @@ function busOf<M extends EventMap>(
     catalog,
     topology,
     transport,
+    source: options.source,
+    callbacks: system.callbacks ?? [],
     publish: createPublisher(transport, catalog, options).publish,
     setup: () => transport.apply(topology),
     async consume(queue, handlers, consumerOptions) {

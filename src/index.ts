@@ -29,14 +29,35 @@ export * from './core/errors.js';
 export * from './core/events/catalog.js';
 export * from './core/events/codec.js';
 export * from './core/events/envelope.js';
+export { factKeyOf, jobKeyOf } from './core/events/fact.js';
 export { describeIssues } from './core/events/field-issues.js';
 export * from './core/message.js';
+export * from './core/migration/callback-receiver.js';
+export type { CallbackField, CallbackRoute } from './core/migration/callback-route.js';
+export {
+  type EffectOptions,
+  type EffectResult,
+  effectKeyOf,
+  type RunEffect,
+} from './core/migration/effect.js';
+export { isStage, PATHS, type Paths, STAGES, type Stage } from './core/migration/stage.js';
+export type { StageDecision, StageSource } from './core/migration/stage-source.js';
+export * from './core/migration/stamp.js';
+export {
+  createOutbox,
+  type Outbox,
+  type OutboxOptions,
+  type OutboxState,
+} from './core/publishing/outbox.js';
+export * from './core/publishing/outbox-store.js';
+export { describeOutboxTrouble, type OutboxTrouble } from './core/publishing/outbox-trouble.js';
 export * from './core/publishing/publisher.js';
 export * from './core/topology/model.js';
 export * from './core/topology/observe.js';
 export * from './core/topology/plan.js';
 export * from './core/transport.js';
 export * from './legacy/index.js';
+export * from './migration/index.js';
 export { type AtmaEvents, atma } from './presets/atma.js';
 export type { Environment, Preset, System } from './presets/preset.js';
 export { defineConfig, type ProjectConfig } from './project/config.js';
@@ -45,4 +66,5 @@ export {
   type IdempotencyStoreOptions,
   openIdempotencyStore,
 } from './storage/idempotency-store.js';
+export { type FileOutboxStore, type OutboxStoreOptions, openOutboxStore } from './storage/outbox-store.js';
 export { createTransport } from './transports/index.js';

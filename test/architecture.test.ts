@@ -16,16 +16,30 @@ const RULES: readonly (readonly [string, Rule])[] = [
   ['core/', { sources: [], packages: ['zod', '@opentelemetry/api', 'cockatiel'] }],
   [
     'storage/',
-    { sources: ['core/errors.ts', 'core/consuming/idempotency.ts'], packages: ['better-sqlite3'] },
+    {
+      sources: [
+        'core/errors.ts',
+        'core/message.ts',
+        'core/consuming/idempotency.ts',
+        'core/publishing/outbox-store.ts',
+      ],
+      packages: ['better-sqlite3'],
+    },
   ],
   ['transports/embedded/', { sources: ['core/', 'storage/'], packages: [] }],
   ['transports/amqp/', { sources: ['core/', 'storage/'], packages: ['amqplib'] }],
   ['transports/redis/', { sources: ['core/', 'storage/'], packages: ['ioredis', 'redis'] }],
   ['transports/', { sources: ['core/'], packages: [] }],
-  ['legacy/', { sources: ['core/'], packages: ['axios', 'httpxy', 'zod'] }],
+  ['legacy/', { sources: ['core/'], packages: ['axios', 'httpxy', 'cockatiel', 'zod'] }],
   ['dead-letters/', { sources: ['core/', 'storage/'], packages: ['zod'] }],
   ['shadow/', { sources: ['core/', 'storage/', 'legacy/'], packages: ['zod'] }],
-  ['migration/', { sources: ['core/', 'storage/', 'legacy/', 'shadow/'], packages: ['zod'] }],
+  [
+    'migration/',
+    {
+      sources: ['core/', 'storage/', 'legacy/', 'dead-letters/', 'shadow/'],
+      packages: ['zod', '@openfeature/flagd-core', '@openfeature/core'],
+    },
+  ],
   ['presets/', { sources: ['core/'], packages: ['zod'] }],
   ['project/', { sources: ['core/', 'presets/', 'transports/index.ts'], packages: ['zod', 'jiti'] }],
   [

@@ -16,7 +16,7 @@ const LIKE_ONE = /(^|[._-])(dlq|dead[._-]?letters?)$/i;
 
 /** Their names, in the order of the queues. */
 export function deadLetterQueuesIn(wiring: QueueWiring): string[] {
-  const targets = new Map(wiring.queues.map((queue) => [queue.name, targetsOf(queue, wiring)]));
+  const targets = new Map(wiring.queues.map((queue) => [queue.name, deadLetterTargets(queue, wiring)]));
   const delaying = new Set(
     wiring.queues.filter((queue) => queue.arguments['x-message-ttl'] !== undefined).map(({ name }) => name),
   );
@@ -33,8 +33,8 @@ export function deadLetterQueuesIn(wiring: QueueWiring): string[] {
     .map(({ name }) => name);
 }
 
-/** Where its dead letters lead to. */
-function targetsOf(queue: QueueSpec, wiring: QueueWiring): readonly string[] {
+/** Where the dead letters of a queue lead to. */
+export function deadLetterTargets(queue: QueueSpec, wiring: QueueWiring): readonly string[] {
   const exchange = queue.arguments['x-dead-letter-exchange'];
   const routingKey = queue.arguments['x-dead-letter-routing-key'];
   if (typeof exchange !== 'string') return [];
