@@ -3,16 +3,17 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export interface Guide {
-  /** The lines that it shows for a command, made stable. */
-  shown(command: string): string[];
+  /** The lines that it shows for a command, made stable. `which`: the first time that it shows it is 0. */
+  shown(command: string, which?: number): string[];
 }
 
 /** A guide of docs/guides. `stable` takes out of a line what differs from run to run. */
 export function readGuide(file: string, stable: (line: string) => string): Guide {
   const text = readFileSync(fileURLToPath(new URL(`../docs/guides/${file}`, import.meta.url)), 'utf8');
   return {
-    shown(command) {
-      const block = text.split('```console\n').find((each) => each.startsWith(`$ ${command}\n`));
+    shown(command, which = 0) {
+      const blocks = text.split('```console\n').filter((each) => each.startsWith(`$ ${command}\n`));
+      const block = blocks[which];
       if (block === undefined) throw new Error(`the guide does not show "${command}"`);
       return block.slice(0, block.indexOf('\n```')).split('\n').slice(1).map(stable);
     },

@@ -46,6 +46,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./shadow.js')).shadowCommand,
   },
   {
+    name: 'flag',
+    summary: 'move from callbacks to events, in stages, and back',
+    load: async () => (await import('./flag.js')).flagCommand,
+  },
+  {
     name: 'events',
     summary: 'show the event catalog',
     load: async () => (await import('./events.js')).eventsCommand,

@@ -72,12 +72,33 @@ const eventSchema = z.strictObject({
       error: 'expected a function',
     })
     .optional(),
+  fact: z
+    .custom<(data: unknown) => string>((value) => typeof value === 'function', {
+      error: 'expected a function',
+    })
+    .optional(),
+  job: z
+    .custom<(data: unknown) => string | undefined>((value) => typeof value === 'function', {
+      error: 'expected a function',
+    })
+    .optional(),
 });
 
 const shadowPolicySchema = z.strictObject({
   /** How much later than its callback an event may come, such as "5s". Default one minute. */
   budget: duration('5s').optional(),
   strata: strataPolicySchema,
+});
+
+const flagSchema = z.strictObject({
+  /** The flag file; relative to the config's folder. */
+  file: z.string().min(1).optional(),
+  /** Forward to `live` and beyond needs two people. Default false. */
+  secondPerson: z.boolean().optional(),
+  /** How old a SAFE verdict may be when a move relies on it, such as "1h". Default one hour. */
+  verdictMaxAge: duration('1h').optional(),
+  /** Jobs whose callbacks are still sent in `rampdown`, in percent. Default 10. */
+  sample: z.int().min(0).max(100).optional(),
 });
 
 const configSchema = z
@@ -98,6 +119,8 @@ const configSchema = z
     shadow: shadowMappingSchema.optional(),
     /** How the verdict of shadow mode is reached. */
     shadowPolicy: shadowPolicySchema.optional(),
+    /** The migration flag: where it is, and what a move of it needs. */
+    flag: flagSchema.optional(),
     profiles: z.record(z.string(), z.strictObject(connection)).default({}),
     ...connection,
   })

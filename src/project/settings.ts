@@ -7,6 +7,7 @@ import type { Environment, System } from '../presets/preset.js';
 import { DEFAULT_URL } from '../transports/index.js';
 import type { ParsedConfig } from './config.js';
 import { parseDuration } from './duration.js';
+import { type FlagSettings, flagSettingsOf } from './flag-settings.js';
 import { type LoadedConfig, loadConfig } from './load.js';
 
 /** What options may say. */
@@ -28,6 +29,8 @@ export interface Settings {
   readonly system: System;
   /** How the verdict of shadow mode is reached. */
   readonly shadowPolicy: ShadowPolicy;
+  /** The migration flag. */
+  readonly flag: FlagSettings;
   /** Where the catalog and the topology come from, for people: a preset's name or a config file. */
   readonly origin: string;
 }
@@ -55,6 +58,7 @@ export async function resolveSettings(
     timeoutMs: input.timeoutMs ?? (timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDuration(timeout)),
     source: config?.source,
     shadowPolicy: await policyOf(config),
+    flag: flagSettingsOf(loaded, environment, directory),
     ...(await systemOf(input.preset ?? (environment.ATMA_EVENTS_PRESET || undefined), loaded, environment)),
   };
 }

@@ -29,6 +29,7 @@ describe('the command line', () => {
     ['dlq', 'purge'],
     ['dlq', 'edit'],
     ['dlq', 'settle'],
+    ...['status', 'set', 'on', 'off', 'rollout', 'history', 'env', 'watch'].map((name) => ['flag', name]),
     ['events', 'list'],
     ['events', 'show'],
     ['events', 'sample'],

@@ -186,6 +186,49 @@ describe('settings', () => {
   });
 });
 
+describe('the migration flag', () => {
+  const flagOf = async (config: object | undefined, environment: Record<string, string>) => {
+    if (config !== undefined) writeJson(config);
+    return (await resolveSettings({}, environment, folder)).flag;
+  };
+
+  it('is in a file of this folder, needs one person, a verdict of an hour at most, and samples 10 %', async () => {
+    expect(await flagOf(undefined, {})).toEqual({
+      file: join(folder, '.atma-events/flags.json'),
+      named: false,
+      secondPerson: false,
+      verdictMaxAgeMs: 3_600_000,
+      samplePercent: 10,
+    });
+  });
+
+  it('is told by the config, its file from the config\u2019s folder, and by a variable before that', async () => {
+    const flag = { file: 'shared/f.json', secondPerson: true, verdictMaxAge: '30m', sample: 0 };
+    writeJson({ flag });
+    const below = join(folder, 'service');
+    expect((await resolveSettings({}, {}, below)).flag).toEqual({
+      file: join(folder, 'shared/f.json'),
+      named: true,
+      secondPerson: true,
+      verdictMaxAgeMs: 1_800_000,
+      samplePercent: 0,
+    });
+    const byVariable = (await resolveSettings({}, { ATMA_EVENTS_FLAG_FILE: 'mine.json' }, below)).flag;
+    expect(byVariable).toMatchObject({ file: join(below, 'mine.json'), named: true });
+    expect((await flagOf({ flag }, { ATMA_EVENTS_FLAG_FILE: '' })).file).toBe(join(folder, 'shared/f.json'));
+  });
+
+  it.each([
+    [{ verdictMaxAge: 'old' }, 'flag.verdictMaxAge'],
+    [{ sample: 101 }, 'flag.sample'],
+    [{ sample: 1.5 }, 'flag.sample'],
+    [{ file: '' }, 'flag.file'],
+    [{ stage: 'live' }, 'flag'],
+  ])('that cannot be configured so is refused: %j', async (flag, path) => {
+    await expect(flagOf({ flag }, {})).rejects.toMatchObject({ code: 'config-invalid', issues: [{ path }] });
+  });
+});
+
 describe('a duration', () => {
   it.each([
     ['500ms', 500],
