@@ -1,6 +1,6 @@
 // `npm run bench`: measures what the README and docs/performance.md claim, ours and rival side by side in one
-// run, and exits 4 when a goal is missed. Options: --quick, --only NAME, --json. Needs RabbitMQ (a private,
-// throwaway node is started) and an up-to-date dist.
+// run, and exits 4 when a goal is missed. Options: --quick, --only NAME, --json, and --minutes N with --only services. Needs
+// RabbitMQ (a private, throwaway node is started) and an up-to-date dist.
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,7 @@ import { measureProxy } from './proxy.mjs';
 import { measureRates } from './rates.mjs';
 import { measureReplay } from './replay.mjs';
 import { isMet, renderTable, toJson } from './report.mjs';
+import { measureServices } from './services.mjs';
 import { measureShadow, measureShadowLarge } from './shadow-compare.mjs';
 import { measureStart } from './start.mjs';
 
@@ -42,7 +43,7 @@ const BENCHES = {
 };
 
 /** Only by name: what needs more disk and time than a whole run should. */
-const LARGE = { 'shadow-large': measureShadowLarge };
+const LARGE = { 'shadow-large': measureShadowLarge, services: measureServices };
 
 const releases = [];
 const defer = (release) => releases.push(release);
@@ -70,7 +71,15 @@ async function bench() {
   const machine = describeMachine();
   const versions = versionsHere();
   const log = (text) => process.stderr.write(`${text}\n`);
-  const context = { quick: options.quick, folder, defer, log, versions, broker: once(startBroker) };
+  const context = {
+    quick: options.quick,
+    minutes: options.minutes,
+    folder,
+    defer,
+    log,
+    versions,
+    broker: once(startBroker),
+  };
   const rows = [];
   for (const measure of chosen(options.only)) rows.push(...(await measure(context)));
   if (options.json) console.log(JSON.stringify(toJson(rows, machine, versions, options.quick)));
@@ -85,13 +94,16 @@ function readOptions() {
         quick: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         only: { type: 'string' },
+        minutes: { type: 'string' },
       },
     });
     const names = Object.keys({ ...BENCHES, ...LARGE });
-    if (values.only === undefined || names.includes(values.only)) return values;
-    console.error(`--only takes one of: ${names.join(', ')}`);
+    const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+    if (minutes !== undefined && !(minutes > 0)) console.error('--minutes takes a number above 0');
+    else if (values.only === undefined || names.includes(values.only)) return { ...values, minutes };
+    else console.error(`--only takes one of: ${names.join(', ')}`);
   } catch (error) {
-    console.error(`${error.message}\nOptions: --quick, --only NAME, --json`);
+    console.error(`${error.message}\nOptions: --quick, --only NAME, --json, --minutes N (services)`);
   }
   return undefined;
 }

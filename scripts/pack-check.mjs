@@ -84,6 +84,7 @@ function checkPackage(folder, check) {
       'dist/index.js',
       'dist/index.d.ts',
       'dist/shadow/recording-thread.js',
+      'examples/atma/analysis-worker/main.mjs',
       'README.md',
     ]) {
       expect(paths.includes(needed), `${needed} is missing`);

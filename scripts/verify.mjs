@@ -13,7 +13,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const long = process.argv.includes('--long');
 /** Versions of Node beside the running one on which `--long` repeats the suite. */
 const OTHER_NODES = [22, 24];
-const LONG_RUNS = { KILL_RUNS: '200', ROUTING_SETS: '3000', FLIP_JOBS: '10000' };
+const LONG_RUNS = { KILL_RUNS: '200', ROUTING_SETS: '3000', FLIP_JOBS: '10000', REHEARSALS: '20' };
 /** Variables that the product reads: a developer's own must not decide what is tested. */
 const PRODUCT_VARIABLES =
   /^(RABBITMQ_|EVENTS_|ATMA_EVENTS_|USE_EVENT_DRIVEN$|INTERNAL_SERVICE_KEY$|\w+_SERVICE_URL$|NO_COLOR$|FORCE_COLOR$)/;

@@ -50,11 +50,18 @@ const RULES: readonly (readonly [string, Rule])[] = [
     },
   ],
   [
+    'rehearsal/',
+    {
+      sources: ['core/', 'storage/', 'legacy/', 'shadow/', 'migration/', 'presets/', 'project/'],
+      packages: ['zod'],
+    },
+  ],
+  [
     'commands/',
     {
       sources: [
         ...['core/', 'storage/', 'legacy/', 'dead-letters/', 'shadow/', 'migration/', 'presets/', 'project/'],
-        ...['terminal/', 'transports/index.ts'],
+        ...['rehearsal/', 'terminal/', 'transports/index.ts'],
       ],
       packages: ['zod', 'commander'],
     },

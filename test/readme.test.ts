@@ -14,22 +14,7 @@ function shown(command: string): string[] {
   return block.slice(0, block.indexOf('\n```')).split('\n').slice(1);
 }
 
-/** Times and temporary names differ from run to run; a line that the README cuts is compared up to there. */
-const stable = (line: string) =>
-  line
-    .replace(/\d\d:\d\d:\d\d\.\d{3}/, 'TIME')
-    .replace(/\/tmp\/\S+/, 'FOLDER')
-    .replace(/…$/, '');
-
 describe('the README', () => {
-  it('shows what rehearse prints', async () => {
-    const { stdout } = await runCli(['rehearse']);
-    const printed = stdout.trimEnd().split('\n').map(stable);
-    const lines = shown('npx atma-events rehearse').map(stable);
-    expect(printed).toHaveLength(lines.length);
-    for (const [index, line] of lines.entries()) expect(printed[index]?.slice(0, line.length)).toBe(line);
-  });
-
   it('shows what events and a refused file print', async () => {
     expect((await runCli(['events'])).stdout.trimEnd().split('\n')).toEqual(shown('atma-events events'));
     const cwd = temporaryFolder();

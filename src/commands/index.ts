@@ -12,7 +12,7 @@ export interface CommandEntry {
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'rehearse',
-    summary: 'show the main job on a throwaway embedded broker',
+    summary: 'rehearse the whole migration, under faults, in a throwaway folder',
     load: async () => (await import('./rehearse.js')).rehearseCommand,
   },
   {

@@ -1,55 +1,59 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { EventsError } from '../core/errors.js';
-import { toRecord } from '../core/events/record.js';
-import { readLine } from '../core/publishing/input.js';
-import { publishStream, type StreamItem } from '../core/publishing/stream.js';
-import { planTopology } from '../core/topology/plan.js';
-import { atma } from '../presets/atma.js';
+import { type PlannedFault, parseFaults, STANDARD_FAULTS } from '../rehearsal/faults.js';
+import { LEAST_JOBS, limitsFor } from '../rehearsal/limits.js';
+import type { RehearsalReport } from '../rehearsal/report.js';
 import { EXIT, type ExitCode } from '../terminal/exit-codes.js';
-import { renderTable } from '../terminal/table.js';
-import { type CommandDeps, type Session, untilAborted } from './deps.js';
-import { renderEvent } from './tail-line.js';
+import { positiveNumber, wholeNumber } from '../terminal/options.js';
+import type { CommandDeps, Session } from './deps.js';
+import { limitsText, renderRehearsal } from './rehearse-text.js';
+import { startRehearsalView } from './rehearse-view.js';
+import { readWhole } from './whole-input.js';
 
 interface RehearseOptions {
+  readonly jobs: number;
+  readonly rate: number;
+  readonly faults: string;
   readonly keep: boolean;
+  readonly report?: string;
 }
 
-/** What a rehearsal did; also its JSON. */
-interface Rehearsal {
-  readonly transport: string;
-  readonly created: number;
-  readonly published: number;
-  readonly confirmed: number;
-  readonly tailed: number;
-  readonly queues: readonly { readonly queue: string; readonly ready: number }[];
-  /** Where the broker file is, when it was kept. */
-  readonly folder?: string;
-}
+const BIN = fileURLToPath(new URL('../../bin/atma-events.js', import.meta.url));
+const EXAMPLES = fileURLToPath(new URL('../../examples/atma', import.meta.url));
 
-const FIXTURE = new URL('../../fixtures/atma/events.jsonl', import.meta.url);
-/** The broker is on this machine: what takes longer than this is broken. */
-const PATIENCE_MS = 10_000;
-const INDENT = '   ';
-
-/** `rehearse`: the main job from end to end, with nothing installed and nothing left behind. */
+/** `rehearse`: the whole migration with real processes, under faults, and a table that says whether it held. */
 export function rehearseCommand(deps: CommandDeps): Command {
   return new Command('rehearse')
     .description(
-      "Show the main job on an embedded broker in a throwaway folder: set up ATMA's topology, publish its fixture events, tail them live.",
+      'Rehearse the whole migration, from callbacks to events and back, with real services and under faults, in a temporary folder.',
     )
-    .option('--keep', 'keep the folder, to look at it with the other commands', false)
+    .option('--jobs <n>', `jobs measured in each stage, at least ${LEAST_JOBS}`, wholeNumber(LEAST_JOBS), 160)
+    .option('--rate <n>', 'jobs per second', positiveNumber, 150)
+    .option('--faults <faults>', 'standard, none, or a file of them', 'standard')
+    .option('--keep', 'keep the folder: flag file, runs of shadow mode, logs, the broker', false)
+    .option('--report <file>', 'write all of it as one HTML page, too')
     .addHelpText(
       'after',
       `
 Examples:
-  $ atma-events rehearse
-  $ atma-events rehearse --keep
-  $ atma-events rehearse --json
+  $ atma-events rehearse                                     on an embedded broker, nothing installed, under a minute
+  $ atma-events rehearse --url amqp://localhost:5672         on RabbitMQ, under names of its own, removed in the end
+  $ atma-events rehearse --faults none --jobs 500 --rate 200
+  $ atma-events rehearse --report rehearsal.html --keep
 
-JSON: {"transport","created","published","confirmed","tailed","queues":[{"queue","ready"}],"folder"?}`,
+It walks off, publish, shadow, live, rampdown, complete, and back to off, with this tool's own commands and the services of
+examples/atma. A file of faults: {"faults":[{"fault","stage"}]}. What is planted, and how it is judged: docs/rehearsal.md.
+
+JSON: {"ok","broker","address","startedAt","tookMs","limits":{"tolerated","cleanLegs","windowMs"},"facts","effects":{"expected",
+"right","missing","doubled","wrongPath","stray","byCallback","byEvent"},"exactlyOnce","stages":[{"leg","facts",…,"verdict",
+"seenMs"}],"faults":[{"fault","stage","did","reported"}],"moves":[{"from","to","epoch","seenMs","jobs"}],"cutOverMs",
+"deadLetters":{"replayed","purged","left"},"audit":{"entries","problems"},"problems","folder"?}.
+Exit codes: 0 every fact had its effects exactly once and every fault was reported, 4 something is not as it should be, 1 it
+could not be carried out, 2 wrong usage, 5 broker unreachable, 130 interrupted.`,
     )
     .action((options: RehearseOptions, command: Command) =>
       deps.run(command, (session) => runRehearse(options, session)),
@@ -58,129 +62,82 @@ JSON: {"transport","created","published","confirmed","tailed","queues":[{"queue"
 
 async function runRehearse(options: RehearseOptions, session: Session): Promise<ExitCode> {
   const { terminal, globals, signal, now } = session;
-  const foreign = (['url', 'preset', 'config', 'profile'] as const).filter(
-    (name) => globals[name] !== undefined,
+  const { environment, directory } = terminal.streams;
+  const url = brokerOf(session);
+  const faults = await faultsOf(options.faults, session);
+  const { requireWritable, writeWhole } = await import('../storage/whole-file.js');
+  const page = options.report === undefined ? undefined : resolve(directory, options.report);
+  if (page !== undefined) requireWritable(page);
+  const folder = mkdtempSync(join(tmpdir(), 'atma-events-rehearsal-'));
+  if (!options.keep) session.defer(() => rmSync(folder, { recursive: true, force: true }));
+
+  const limits = limitsFor(options.jobs);
+  terminal.note(limitsText(limits));
+  const view = startRehearsalView(terminal, globals, now);
+  session.defer(() => view.stop());
+  const { rehearse } = await import('../rehearsal/rehearsal.js');
+  const report = await rehearse(
+    {
+      plan: {
+        jobs: options.jobs,
+        rate: options.rate,
+        faults,
+        limits,
+        gateOff: environment.ATMA_BREAK === 'gate',
+      },
+      ...{ folder, url, bin: BIN, examples: EXAMPLES, environment },
+    },
+    {
+      openTransport: (address) =>
+        session.openUrl(address, {
+          timeoutMs: globals.timeout ?? TIMEOUT_MS,
+          managementUrl: environment.RABBITMQ_MANAGEMENT_URL,
+        }),
+      ...{ signal, now },
+      tell: view.tell,
+      onLive: view.follow,
+    },
   );
-  if (foreign.length > 0) {
+  view.stop();
+  if (globals.json) await terminal.json({ ...report, ...(options.keep && { folder }) });
+  else await terminal.out(renderRehearsal(report, terminal));
+  if (page !== undefined) {
+    const { rehearsalHtml } = await import('../rehearsal/report-html.js');
+    writeWhole(page, rehearsalHtml(report, now()));
+    terminal.note(`Written: ${page}`);
+  }
+  if (options.keep) terminal.note(`Kept in ${folder}.`);
+  return exitCodeOfRehearsal(report);
+}
+
+const TIMEOUT_MS = 10_000;
+
+export function exitCodeOfRehearsal({ ok }: Pick<RehearsalReport, 'ok'>): ExitCode {
+  return ok ? EXIT.done : EXIT.difference;
+}
+
+/** Undefined: an embedded one in the folder. Only what the command line says counts: it must need nothing to be set. */
+function brokerOf({ globals }: Session): string | undefined {
+  const foreign = (['preset', 'config', 'profile'] as const).find((name) => globals[name] !== undefined);
+  if (foreign !== undefined) {
     throw new EventsError(
       'usage',
-      `rehearse takes no --${foreign[0]}: it has a broker and a topology of its own`,
+      `rehearse takes no --${foreign}: it has services and a topology of its own`,
       {
-        hint: 'setup, publish and tail do the same on any broker.',
+        hint: '--url names a RabbitMQ to rehearse on.',
       },
     );
   }
-  const folder = mkdtempSync(join(tmpdir(), 'atma-events-rehearsal-'));
-  if (!options.keep) session.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const url = `embedded:${join(folder, 'broker.db')}`;
-  const say = async (text: string) => {
-    if (!globals.json) await terminal.out(text);
-  };
-
-  const transport = await session.openUrl(url, { timeoutMs: PATIENCE_MS, managementUrl: undefined });
-  const { catalog, topology } = atma.build({});
-  await say(terminal.style.bold('1. Set up the ATMA topology on an embedded broker'));
-  const plan = planTopology(topology, await transport.inspect(topology));
-  await transport.apply(plan.toApply);
-  await say(
-    `   ${topology.exchanges.length} exchanges, ${topology.queues.length} queues, ${topology.bindings.length} bindings created in ${folder}\n`,
-  );
-
-  await say(terminal.style.bold('2. Publish the events of fixtures/atma/events.jsonl and tail them live'));
-  const items = readFileSync(FIXTURE, 'utf8')
-    .split('\n')
-    .map((line, at) => readLine(catalog, { source: 'rehearsal', now }, at + 1, Buffer.from(line)))
-    .filter((item): item is StreamItem => item !== undefined);
-  const narrow = {
-    style: terminal.style,
-    columns: terminal.columns === undefined ? undefined : terminal.columns - INDENT.length,
-  };
-  let tailed = 0;
-  let seenAll: () => void = () => {};
-  const allSeen = new Promise<void>((resolve) => {
-    seenAll = resolve;
+  const { url } = globals;
+  if (url === undefined || url === 'embedded:') return undefined;
+  if (/^amqps?:/i.test(url)) return url;
+  throw new EventsError('usage', 'rehearse has an embedded broker of its own', {
+    hint: 'Leave --url away, or give that of a RabbitMQ: amqp://localhost:5672.',
   });
-  await transport.tap(
-    { bindings: [{ exchange: catalog.definitions[0]?.exchange ?? '', key: 'analysis.*' }] },
-    {
-      async onMessage(message) {
-        const { record } = toRecord(catalog, message, new Date(now()));
-        await say(`${INDENT}${renderEvent(record, message.body, narrow)}`);
-        tailed++;
-        if (tailed === items.length) seenAll();
-      },
-      onGap() {},
-    },
-  );
-  const report = await publishStream(transport, once(items), { signal });
-  const [failure] = report.errors;
-  if (failure) throw failure.error;
-  if (signal.aborted) return EXIT.interrupted;
-  await untilAborted(
-    withinPatience(allSeen, () => `${tailed} of ${items.length} events reached the tail`),
-    signal,
-  );
-
-  const queues = await Promise.all(
-    topology.queues.map(async ({ name }) => ({
-      queue: name,
-      ready: (await transport.counts(name))?.ready ?? 0,
-    })),
-  );
-  const result: Rehearsal = {
-    transport: transport.scheme,
-    created: plan.creates,
-    published: report.published,
-    confirmed: report.confirmed,
-    tailed,
-    queues,
-    ...(options.keep && { folder }),
-  };
-  if (globals.json) await terminal.json(result);
-  else await terminal.out(renderRehearsal(result, url));
-  return EXIT.done;
 }
 
-async function* once(items: readonly StreamItem[]): AsyncGenerator<readonly StreamItem[]> {
-  yield items;
-}
-
-function withinPatience(promise: Promise<void>, state: () => string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new EventsError('timeout', `Only ${state()} in ${PATIENCE_MS} ms`)),
-      PATIENCE_MS,
-    );
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-function renderRehearsal(result: Rehearsal, url: string): string {
-  const table = renderTable(
-    ['QUEUE', 'WAITING'],
-    result.queues.map(({ queue, ready }) => [queue, String(ready)]),
-  );
-  const next = result.folder
-    ? [
-        `atma-events tail --url ${url} --queue analysis_events_notifications --browse`,
-        `atma-events tail --url ${url}            # in a second terminal, then:`,
-        `atma-events publish --url ${url} analysis.completed --sample`,
-      ]
-    : [
-        'atma-events rehearse --keep               # the same, and keep the broker to play with',
-        'atma-events setup                         # the topology in ./.atma-events, to stay',
-        "atma-events tail 'analysis.*'             # in a second terminal, then:",
-        'atma-events publish analysis.completed --sample',
-        'atma-events setup --dry-run --url amqp://localhost:5672      # the same on RabbitMQ',
-      ];
-  return [
-    '',
-    `Done: ${result.confirmed} of ${result.published} events confirmed on disk, ${result.tailed} tailed; each waits for both services:`,
-    ...table.split('\n').map((line) => `   ${line}`),
-    '',
-    result.folder ? `Kept in ${result.folder}.` : 'The folder is removed again.',
-    'Try next (with npx in front, unless installed globally):',
-    ...next.map((line) => `   ${line}`),
-  ].join('\n');
+async function faultsOf(text: string, session: Session): Promise<readonly PlannedFault[]> {
+  if (text === 'standard') return STANDARD_FAULTS;
+  if (text === 'none') return [];
+  return parseFaults((await readWhole(text, session)).toString('utf8'), text);
 }

@@ -1,7 +1,8 @@
 /** examples/atma: without one of its safeties a build loses or doubles effects. Else nobody could say what the safeties are for. */
 import { expect, it } from 'vitest';
 import { eventually } from '../await.js';
-import { allDone, effectsHad, endAll, expectedEffects, jobsOf, setScene } from './atma-scene.js';
+import { effectsHad, expectedEffects, jobsOf } from './atma-jobs.js';
+import { allDone, endAll, setScene } from './atma-scene.js';
 
 const SERVICE = 'notification-service';
 

@@ -4,7 +4,8 @@ import { request } from 'node:http';
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { eventually, within } from '../await.js';
-import { allDone, endAll, jobOf, jobsOf, KEY, type Service, setScene } from './atma-scene.js';
+import { jobOf, jobsOf } from './atma-jobs.js';
+import { allDone, endAll, KEY, type Service, setScene } from './atma-scene.js';
 
 const JOB = '00000001-0000-4000-8000-000000000007';
 const USER = '00000002-0000-4000-8000-000000000007';

@@ -4,13 +4,12 @@ import { expect, it } from 'vitest';
 import { effectKeyOf, openIdempotencyStore } from '../../src/index.js';
 import { openDatabase } from '../../src/storage/sqlite.js';
 import { eventually } from '../await.js';
+import { expectedEffects, jobsOf } from './atma-jobs.js';
 import {
   allDone,
   type Cast,
   endAll,
   expectExactlyOnce,
-  expectedEffects,
-  jobsOf,
   KEY,
   onBothBrokers,
   type Scene,

@@ -5,17 +5,8 @@ import axios from 'axios';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually } from '../await.js';
 import { rabbitInstalled } from '../brokers/shared.js';
-import {
-  allDone,
-  effectsHad,
-  endAll,
-  expectExactlyOnce,
-  jobOf,
-  jobsOf,
-  KEY,
-  type Scene,
-  setScene,
-} from './atma-scene.js';
+import { effectsHad, jobOf, jobsOf } from './atma-jobs.js';
+import { allDone, endAll, expectExactlyOnce, KEY, type Scene, setScene } from './atma-scene.js';
 
 const releases: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

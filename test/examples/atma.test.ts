@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { STAGES } from '../../src/core/migration/stage.js';
 import { eventually } from '../await.js';
-import { allDone, endAll, expectExactlyOnce, jobOf, jobsOf, onBothBrokers, setScene } from './atma-scene.js';
+import { jobOf, jobsOf } from './atma-jobs.js';
+import { allDone, endAll, expectExactlyOnce, onBothBrokers, setScene } from './atma-scene.js';
 
 /** Per stage. */
 const JOBS = 50;
