@@ -46,7 +46,7 @@ describe('a service of a rehearsal', () => {
     const service = worker(`${READY} setTimeout(() => { throw new Error('a defect'); }, 50);`);
     await service.start();
     await eventually('its end was noticed', () => service.unasked.length > 0);
-    expect(service.unasked[0]).toMatch(/^analysis-worker ended by itself \(exit 1\): /);
+    expect(service.unasked[0]).toBe('analysis-worker ended by itself (exit 1): Error: a defect');
     expect(service.url()).toBeUndefined();
   });
 
